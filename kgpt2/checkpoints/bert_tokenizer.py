@@ -1,0 +1,120 @@
+"""BERT's WordPiece tokenizer in plain Python, equal to transformers' BertTokenizer token by token.
+
+Sources: the rules are those of google-research/bert `tokenization.py` as the `tokenizers` library carries them out
+(special tokens are cut out of the raw text first; clean, isolate CJK characters, strip accents, lower-case, split at
+spaces and marks; then greedy longest match).
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from kgpt2.checkpoints.detokenize import join_pieces
+from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
+
+PAD, UNKNOWN, START, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SUFFIX = "##"
+MAX_WORD_CHARACTERS = 100
+
+# A lone surrogate can stand in a Python string (from JSON's \ud800), never in UTF-8.
+_REMOVED = re.compile(rf"[{python_body(REMOVED)}\ud800-\udfff]")
+_SPACE = re.compile(f"[{python_body(SPACE)}]")
+_ACCENT = re.compile(f"[{python_body(ACCENT)}]")
+_WORD = re.compile(rf"[{python_body(MARK + CJK)}]|[^ {python_body(MARK + CJK)}]+")
+
+
+class BertTokenizer:
+    """Text to ids and back for a BERT vocabulary.
+
+    Args:
+        vocabulary: the tokens in the order of their ids; [PAD], [UNK], [CLS] and [SEP] must be among them.
+        do_lower_case: lower-case the text.
+        strip_accents: drop accents (None: as `do_lower_case`).
+
+    Raises:
+        ValueError: a special token is missing from the vocabulary.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], do_lower_case: bool = False, strip_accents: bool | None = None):
+        self.vocabulary = list(vocabulary)
+        self.do_lower_case = do_lower_case
+        self.strip_accents = do_lower_case if strip_accents is None else strip_accents
+        self.token_to_id = {token: index for index, token in enumerate(self.vocabulary)}
+        missing = [token for token in (PAD, UNKNOWN, START, END) if token not in self.token_to_id]
+        if missing:
+            raise ValueError(f"the vocabulary lacks {', '.join(missing)}")
+        self.pad_id, self.unknown_id = self.token_to_id[PAD], self.token_to_id[UNKNOWN]
+        self.start_id, self.end_id = self.token_to_id[START], self.token_to_id[END]
+        self.special_ids = tuple(self.token_to_id[token] for token in SPECIAL_TOKENS if token in self.token_to_id)
+        self._special = re.compile("|".join(re.escape(self.vocabulary[index]) for index in self.special_ids))
+        self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self.vocabulary)
+
+    @property
+    def default_bans(self) -> tuple[int, ...]:
+        """Ids that no good text holds: special tokens but [SEP], and in Google's vocabulary [unused] and `##` pieces.
+
+        A vocabulary that was counted from a text holds only the `##` pieces which that text needs: they stay.
+        """
+        banned = set(self.special_ids) - {self.end_id}
+        if "[unused1]" in self.token_to_id:
+            banned.update(i for i, t in enumerate(self.vocabulary) if t.startswith((SUFFIX, "[unused")))
+        return tuple(sorted(banned))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without start and end token."""
+        ids: list[int] = []
+        position = 0
+        for match in self._special.finditer(text):
+            ids += self._encode_plain(text[position : match.start()])
+            ids.append(self.token_to_id[match.group()])
+            position = match.end()
+        return ids + self._encode_plain(text[position:])
+
+    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """The ids of each text, without start and end tokens."""
+        return [self.encode(text) for text in texts]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids: special tokens but [UNK] left out, no stray spaces."""
+        hidden = set(self.special_ids) - {self.unknown_id}
+        return join_pieces(self.vocabulary[int(index)] for index in ids if int(index) not in hidden)
+
+    def _encode_plain(self, text: str) -> list[int]:
+        words = split_words(text, self.do_lower_case, self.strip_accents)
+        ids = list(map(self.token_to_id.get, words))
+        if None not in ids:
+            return ids
+        return [index for word in words for index in self._word_ids(word)]
+
+    def _match_word(self, word: str) -> list[int]:
+        """Greedy longest match; one [UNK] for the word where any part of it is not in the vocabulary."""
+        if len(word) > MAX_WORD_CHARACTERS:
+            return [self.unknown_id]
+        ids, start = [], 0
+        while start < len(word):
+            prefix = SUFFIX if start else ""
+            for end in range(len(word), start, -1):
+                index = self.token_to_id.get(prefix + word[start:end])
+                if index is not None:
+                    break
+            else:
+                return [self.unknown_id]
+            ids.append(index)
+            start = end
+        return ids
+
+
+def split_words(text: str, do_lower_case: bool = False, strip_accents: bool = False) -> list[str]:
+    """Words, marks and CJK characters of a text, in order, as BERT's basic tokenizer splits it."""
+    text = _SPACE.sub(" ", _REMOVED.sub("", text))
+    if strip_accents and not text.isascii():
+        text = _ACCENT.sub("", unicodedata.normalize("NFD", text))
+    if do_lower_case:
+        # By character: str.lower() looks at the word around a final sigma, which BERT's tokenizer does not.
+        text = "".join(map(str.lower, text)) if "Σ" in text else text.lower()
+    return _WORD.findall(text)

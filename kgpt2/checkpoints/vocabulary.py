@@ -1,0 +1,42 @@
+"""A BERT vocabulary on disk (`vocab.txt`, a token a line), and one counted from a text."""
+
+import collections
+from collections.abc import Iterable
+from pathlib import Path
+
+from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, SUFFIX, split_words
+from kgpt2.errors import RequestError
+from kgpt2.files import read_text
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """The tokens of a `vocab.txt` in the order of their ids.
+
+    Lines end at a line feed and nowhere else, and keep their white space: a token may be a rare kind of space.
+
+    Raises:
+        RequestError: the file cannot be read or lacks a special token.
+    """
+    text = read_text(path, "vocabulary").replace("\r\n", "\n")
+    tokens = text.removesuffix("\n").split("\n")
+    missing = [token for token in SPECIAL_TOKENS[:-1] if token not in tokens]
+    if missing:
+        raise RequestError(f"{path}: not a BERT vocabulary, it lacks {', '.join(missing)}")
+    return tokens
+
+
+def count_vocabulary(texts: Iterable[str]) -> list[str]:
+    """A vocabulary in which every text can be written without [UNK]: special tokens, then characters, frequent first.
+
+    A character that stands inside a Latin word or a number appears as a `##` piece, as WordPiece needs it.
+    """
+    words: collections.Counter[str] = collections.Counter()
+    for text in texts:
+        words.update(split_words(text))
+    counts: collections.Counter[str] = collections.Counter()
+    for word, count in words.items():
+        counts[word[0]] += count
+        for character in word[1:]:
+            counts[SUFFIX + character] += count
+    by_frequency = sorted(counts, key=lambda token: (-counts[token], token))
+    return [*SPECIAL_TOKENS, *by_frequency]

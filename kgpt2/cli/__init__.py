@@ -1,0 +1,1 @@
+"""The commands: parse, call, print. No logic, and no heavy import outside a command's body."""

@@ -1,0 +1,47 @@
+"""`kgpt2 fit`."""
+
+import click
+
+from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
+
+
+@click.command("fit")
+@click.argument("config")
+@click.option("-o", "overrides", multiple=True, metavar="K=V", help="Change a key, e.g. -o train.epochs=1. Repeatable.")
+@click.option("--out", metavar="DIR", help="The run folder.  [default: runs/ and the configuration's name]")
+@click.option("--dry-run", is_flag=True, help="Read configuration, model and data, say what would happen, and stop.")
+@json_option
+@debug_option
+def command(config, overrides, out, dry_run, as_json) -> None:
+    """Train or fine-tune a model as CONFIG, a YAML file, says.
+
+    The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), metrics.csv and
+    summary.json. It is a MODEL for the other commands.
+    """
+    import json
+    from pathlib import Path
+
+    from kgpt2.config import dump_config, load_config
+    from kgpt2.training.folder import new_run_folder
+    from kgpt2.training.prepare import prepare
+
+    path = Path(config)
+    resolved = load_config(path, overrides)
+    folder = new_run_folder(Path(out) if out else Path("runs") / path.stem)
+    plan = prepare(resolved)
+    for note in plan.notes:
+        say(note)
+    say(f"{plan.updates:,} steps, a validation every {plan.interval:,}")
+    if dry_run:
+        say(dump_config(resolved).rstrip())
+        return
+
+    bring_up_keras()
+    from rich.console import Console
+
+    from kgpt2.training.fit import fit
+
+    summary = fit(resolved, plan, folder, Console(stderr=True))
+    if as_json:
+        click.echo(json.dumps(summary, ensure_ascii=False))
+    say(f"{folder}: done; try `kgpt2 generate PROMPT --model {folder}`")

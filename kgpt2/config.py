@@ -1,0 +1,278 @@
+"""The run configuration: YAML, typed, unknown keys refused; every error names file, line, key and value."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+
+from kgpt2.errors import RequestError
+from kgpt2.files import read_text
+
+PositiveInt = Annotated[int, pydantic.Field(gt=0)]
+Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
+
+
+class Section(pydantic.BaseModel):
+    """A mapping with known keys only; values are not converted (the string "3" is no number)."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FromScratch(Section):
+    """A network with random weights.
+
+    Attributes:
+        layers, heads, width: its shape; `width` must be a multiple of `heads`.
+        vocabulary: a `vocab.txt`; null counts one from the data, so that every character has a token.
+    """
+
+    layers: PositiveInt = 4
+    heads: PositiveInt = 4
+    width: PositiveInt = 256
+    vocabulary: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _width_divides(self):
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        return self
+
+
+class ModelSection(Section):
+    """Which model, and how it computes.
+
+    Attributes:
+        preset: any MODEL; or from_scratch, one of the two.
+        dtype: of the computation; mixed_bfloat16 keeps float32 weights.
+        sequence_length: the longest input in tokens, start token included.
+        freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
+        dropout: null keeps the preset's own.
+    """
+
+    preset: str | None = None
+    from_scratch: FromScratch | None = None
+    dtype: Literal["float32", "mixed_bfloat16", "bfloat16"] = "float32"
+    sequence_length: Annotated[int, pydantic.Field(ge=2)] = 128
+    freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
+    dropout: Share | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_model(self):
+        if (self.preset is None) == (self.from_scratch is None):
+            raise ValueError("give either preset or from_scratch (the other null)")
+        return self
+
+
+class DataSection(Section):
+    """What to learn from.
+
+    Attributes:
+        source: a data SPEC: a name such as samples/tang or chinese_poetry/tang, or a .txt, .csv, .tsv or .jsonl file.
+        path: where a named source's files lie.
+        text: the column, or a template such as "{title}：{text}".
+        script: convert to simplified or traditional characters; null: as the source has them.
+        limit: how many examples to take, from the first on.
+        validation: the share of the examples held out; or another SPEC.
+        batching: bucket (rows of like length), pad (all to sequence_length) or pack (no padding).
+    """
+
+    source: str
+    path: str | None = None
+    text: str | None = None
+    script: Literal["simplified", "traditional"] | None = None
+    limit: PositiveInt | None = None
+    validation: Share | str = 0.05
+    batching: Literal["bucket", "pad", "pack"] = "bucket"
+
+
+class TrainSection(Section):
+    """How to learn.
+
+    Attributes:
+        epochs: passes over the data; or steps, the number of optimizer updates.
+        schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it).
+        warmup: the share of the updates in which it rises from 0.
+        weight_decay: of AdamW; never applied to biases and norms.
+        clip_norm: of the whole gradient; null: none.
+        accumulate: batches per update.
+        validate_every: updates between validations; null: at the end of each epoch.
+        early_stopping: validations without a lower loss before training stops.
+    """
+
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 5e-5
+    schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
+    end_learning_rate: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    warmup: Share = 0.0
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    weight_decay: Annotated[float, pydantic.Field(ge=0)] = 0.0
+    clip_norm: Annotated[float, pydantic.Field(gt=0)] | None = 1.0
+    accumulate: PositiveInt = 1
+    validate_every: PositiveInt | None = None
+    early_stopping: PositiveInt | None = None
+    seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
+
+    @pydantic.model_validator(mode="after")
+    def _one_length(self):
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("give either epochs or steps (the other null)")
+        return self
+
+
+class Config(Section):
+    """A whole run."""
+
+    model: ModelSection
+    data: DataSection
+    train: TrainSection = TrainSection()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a run configuration.
+
+    Args:
+        path: a YAML file.
+        overrides: `key.key=value` each, the value written as in YAML. Choosing one of two keys that exclude each
+            other (epochs and steps, preset and from_scratch) sets the file's other one to null.
+
+    Raises:
+        RequestError: naming file, line, key and value.
+    """
+    text = read_text(path, "configuration")
+    try:
+        tree = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise RequestError(f"{path}, line {mark.line + 1}: not YAML ({error.problem or error.context})") from None
+    except yaml.YAMLError as error:
+        raise RequestError(f"{path}: not YAML ({error})") from None
+    if not isinstance(values, dict):
+        raise RequestError(f"{path}: a configuration is a mapping with the keys {', '.join(Config.model_fields)}")
+    given = [_parse_override(override) for override in overrides]
+    for keys, value in given:
+        _set(values, keys, value)
+        for other in _excluded_by(keys, value, {tuple(keys) for keys, _ in given}):
+            _set(values, other, None)
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        overridden = {tuple(keys) for keys, _ in given}
+        # A union reports each of its members: one error a key is enough.
+        errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
+        messages = [_explain(path, tree, overridden, keys, one) for keys, one in errors.items()]
+        raise RequestError("\n".join(messages[-2:])) from None
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as YAML, every key written out."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader; 5e-5 is a number as in YAML 1.2, and a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
+)
+
+_EXCLUSIVE = [(("train", "epochs"), ("train", "steps")), (("model", "preset"), ("model", "from_scratch"))]
+
+
+def _excluded_by(keys: list[str], value: Any, overridden: set[tuple[str, ...]]) -> list[list[str]]:
+    """The keys that a chosen value rules out, where the user has not set them too."""
+    others = []
+    for pair in _EXCLUSIVE:
+        for chosen, other in (pair, pair[::-1]):
+            chosen_here = tuple(keys[: len(chosen)]) == chosen and value is not None
+            if chosen_here and not any(key[: len(other)] == other for key in overridden):
+                others.append(list(other))
+    return others
+
+
+def _parse_override(override: str) -> tuple[list[str], Any]:
+    name, equals, value = override.partition("=")
+    keys = name.strip().split(".")
+    if not equals or not all(keys):
+        raise RequestError(f"-o {override}: write it as key.key=value, for instance -o train.epochs=3")
+    try:
+        return keys, yaml.load(value, Loader=_Loader)
+    except yaml.YAMLError:
+        # A text with a colon or a bracket need not be quoted twice, once for the shell and once for YAML.
+        return keys, value
+
+
+def _set(values: dict, keys: list[str], value: Any) -> None:
+    for depth, key in enumerate(keys[:-1], 1):
+        child = values.get(key)
+        if child is None:
+            child = values[key] = {}
+        if not isinstance(child, dict):
+            raise RequestError(f"-o {'.'.join(keys)}: {'.'.join(keys[:depth])} is a value, not a section")
+        values = child
+    values[keys[-1]] = value
+
+
+def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys: tuple[str, ...], error: dict) -> str:
+    name = ".".join(keys)
+    if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
+        place = f"-o {name}"
+    else:
+        place = f"{path}{_line(tree, keys)}: {name or 'the configuration'}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = list(_fields_at(keys[:-1]))
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key; {hint}"
+    if error["type"] == "missing":
+        return f"{place}: missing, and there is no default"
+    if error["type"] == "value_error":
+        return f"{place}: {message}"
+    return f"{place}: {error['input']!r} will not do ({message[:1].lower()}{message[1:]})"
+
+
+def _known_path(location: tuple) -> tuple[str, ...]:
+    """The keys of an error's place, without what pydantic adds to tell the members of a union apart."""
+    keys: list[str] = []
+    for part in location:
+        if isinstance(part, str) and (part in _fields_at(keys) or _fields_at(keys)):
+            keys.append(part)
+    return tuple(keys)
+
+
+def _fields_at(keys: Sequence[str]) -> dict:
+    model: Any = Config
+    for key in keys:
+        field = model.model_fields.get(key) if model else None
+        options = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+    return model.model_fields if model else {}
+
+
+def _line(tree: yaml.Node, keys: Sequence[str]) -> str:
+    """ ", line N" for the deepest of the keys that stands in the file."""
+    line = None
+    for key in keys:
+        pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+        found = next(((k, v) for k, v in pairs if k.value == key), None)
+        if found is None:
+            break
+        line, tree = found[0].start_mark.line + 1, found[1]
+    return f", line {line}" if line else ""

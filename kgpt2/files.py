@@ -1,0 +1,99 @@
+"""Files read strictly and written whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from kgpt2.errors import RequestError
+
+
+def read_text(path: Path, what: str = "file") -> str:
+    """The text of a UTF-8 file, a byte order mark left out.
+
+    Raises:
+        RequestError: the file is missing, a directory, unreadable or not UTF-8 (with line and byte).
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such {what}") from None
+    except IsADirectoryError:
+        raise RequestError(f"{path}: this is a directory, a {what} was expected") from None
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise RequestError(
+            f"{path}, line {line}: not UTF-8 (byte {error.start} is 0x{data[error.start]:02x})\n"
+            f"save the file as UTF-8, or convert it: iconv -f GB18030 -t UTF-8 {path.name}"
+        ) from None
+
+
+def read_json(path: Path, what: str = "file") -> object:
+    """The content of a UTF-8 JSON file.
+
+    Raises:
+        RequestError: as `read_text`, and where the text is not JSON (with line and column).
+    """
+    text = read_text(path, what)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RequestError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+    except RecursionError:
+        raise RequestError(f"{path}: not JSON that can be read (nested too deeply)") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a UTF-8 file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes a JSON file whole or not at all; NaN and infinity are refused, since they are not JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty temporary folder that takes the place of `path` when the block ends without an error.
+
+    A folder already at `path` stays as it is until the new one is complete.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    os.chmod(temporary, 0o777 & ~_umask())
+    try:
+        yield temporary
+        if path.exists():
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.old.") as old:
+                os.replace(path, Path(old) / path.name)
+                os.replace(temporary, path)
+        else:
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,57 @@
+"""What a user asks of generation, with transformers' meaning."""
+
+import dataclasses
+from typing import Literal
+
+from kgpt2.errors import RequestError
+
+SAMPLERS = ("greedy", "top_k", "top_p", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings of one call; defaults are those of the command.
+
+    Attributes:
+        sampler: greedy uses no k, p or temperature; top_k uses k; top_p uses p within k; random draws from all tokens.
+        k: how many of the most probable tokens stay (0: all).
+        p: the smallest set of most probable tokens whose probabilities sum to p or more stays.
+        temperature: divides the logits, before k and p are applied.
+        max_new_tokens: None: 128, or what the context leaves.
+        max_length: start token and prompt included; rules out max_new_tokens.
+        num_return: continuations of each prompt.
+        seed: None: drawn.
+        batch_size: rows computed at a time.
+        default_bans: forbid the tokens that no good text holds (see `BertTokenizer.default_bans`).
+    """
+
+    sampler: Literal["greedy", "top_k", "top_p", "random"] = "top_p"
+    k: int = 50
+    p: float = 0.95
+    temperature: float = 1.0
+    max_new_tokens: int | None = None
+    max_length: int | None = None
+    num_return: int = 1
+    seed: int | None = None
+    batch_size: int = 32
+    default_bans: bool = True
+
+    def __post_init__(self):
+        _require(self.sampler in SAMPLERS, "sampler", self.sampler, f"one of {', '.join(SAMPLERS)}")
+        _require(self.k >= 0, "k", self.k, "0 (all tokens) or more")
+        _require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
+        _require(0 < self.p <= 1, "p", self.p, "more than 0 and at most 1")
+        _require(0 < self.temperature < float("inf"), "temperature", self.temperature, "more than 0 (or use greedy)")
+        for name in ("max_new_tokens", "max_length"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, name, value, "1 or more")
+        _require(self.num_return > 0, "num_return", self.num_return, "1 or more")
+        _require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
+        _require(self.seed is None or self.seed >= 0, "seed", self.seed, "0 or more")
+        if self.max_length is not None and self.max_new_tokens is not None:
+            raise RequestError("max_length and max_new_tokens: give one of them, they set the same thing")
+
+
+def _require(good: bool, name: str, value: object, wanted: str) -> None:
+    if not good:
+        raise RequestError(f"{name}: {value} will not do, it must be {wanted}")

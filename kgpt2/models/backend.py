@@ -1,0 +1,58 @@
+"""Brings the Keras backend up: quietly, and with TensorFlow kept off the accelerator when another backend computes.
+
+Importing this module imports TensorFlow where it is installed (KerasHub does so on every backend) and Keras.
+"""
+
+import contextlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from kgpt2.errors import RequestError
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what C++ prints off the terminal; where the block fails, it is printed after all.
+
+    TensorFlow writes lines before its own log level is in force, so no environment variable stops them.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as restore:
+        terminal = os.dup(2)
+        restore.callback(os.close, terminal)
+        restore.callback(os.dup2, terminal, 2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(terminal, kept.read())
+            raise
+
+
+def _import_backend() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tensorflow_here = importlib.util.find_spec("tensorflow") is not None
+    with _quiet():
+        if tensorflow_here:
+            import tensorflow as tf
+
+            tf.get_logger().setLevel("ERROR")
+        try:
+            import keras
+        except ModuleNotFoundError as error:
+            chosen = os.environ.get("KERAS_BACKEND") or "keras.json"
+            raise RequestError(
+                f"{chosen} asks for a Keras backend that is not installed (no module {error.name!r})\n"
+                f"install it (pip install 'kgpt2[{error.name}]') or choose another: KERAS_BACKEND=tensorflow"
+            ) from None
+        if tensorflow_here and keras.config.backend() != "tensorflow":
+            # TensorFlow only prepares data then, and would take the accelerator's memory for itself.
+            tf.config.set_visible_devices([], "GPU")
+        import keras_hub  # noqa: F401
+
+
+_import_backend()

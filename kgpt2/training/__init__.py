@@ -1,0 +1,1 @@
+"""How a model learns: the fit loop around Keras' own."""

@@ -1,0 +1,147 @@
+"""A run from a plan: build or load the model, Keras `fit`, and the run folder."""
+
+import time
+from pathlib import Path
+
+import keras
+import keras_hub
+from rich.console import Console
+
+from kgpt2.config import Config, dump_config
+from kgpt2.data.batches import Batches
+from kgpt2.evaluation.likelihood import LOSS, likelihood_metrics, training_loss
+from kgpt2.files import write_json, write_text
+from kgpt2.models import from_scratch, load_task, save_preset
+from kgpt2.models.loading import count_parameters
+from kgpt2.training.optimizer import make_optimizer
+from kgpt2.training.prepare import Plan
+from kgpt2.training.watch import Meter, Recorded, Shown
+
+# GPT-2's own, where a configuration that starts from nothing names none.
+SCRATCH_DROPOUT = 0.1
+
+
+def fit(config: Config, plan: Plan, folder: Path, console: Console) -> dict:
+    """Trains a model and writes the run folder: config.yaml, metrics.csv, preset/ and summary.json.
+
+    Args:
+        config: the run's.
+        plan: from `prepare`.
+        folder: where to write; made where it is missing.
+        console: for progress, usually stderr.
+
+    Returns:
+        The summary, as in summary.json.
+
+    Raises:
+        WorkError: the loss is not finite any more.
+    """
+    keras.utils.set_random_seed(config.train.seed)
+    task = build(config, plan)
+    network = _trainable_network(task, config, plan)
+    write_text(folder / "config.yaml", dump_config(config))
+    accumulate, per_epoch = config.train.accumulate, plan.train.per_epoch
+    batches = plan.updates * accumulate
+    meter = Meter(plan.train, batches)
+    shown = Shown(meter, batches, accumulate, console)
+    recorded = Recorded(folder, meter, accumulate, per_epoch, lambda: save_preset(task, folder / "preset"))
+    callbacks = [meter, shown, recorded]
+    if config.train.early_stopping and plan.validation:
+        callbacks.append(keras.callbacks.EarlyStopping(f"val_{LOSS}", patience=config.train.early_stopping, mode="min"))
+    began = time.perf_counter()
+    try:
+        network.fit(
+            _stream(plan.train, batches),
+            shuffle=False,  # `Batches` has done it
+            steps_per_epoch=plan.interval * accumulate,
+            epochs=-(-plan.updates // plan.interval),
+            validation_data=_repeatable(plan.validation) if plan.validation else None,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    finally:
+        shown.close()
+    seconds = time.perf_counter() - began
+    parameters, trainable = count_parameters(network)
+    epochs = meter.batches / per_epoch
+    summary = {
+        "steps": meter.batches // accumulate,
+        "epochs": int(epochs) if epochs.is_integer() else round(epochs, 4),
+        "train": recorded.train,
+        "validation": recorded.validation,
+        "tokens": meter.targets,
+        "tokens_per_second": round(meter.tokens_per_second, 1),
+        "padding_fraction": round(1 - meter.targets / meter.positions, 4),
+        "seconds": round(seconds, 2),
+        "backend": keras.config.backend(),
+        "dtype": config.model.dtype,
+        "parameters": parameters,
+        "trainable_parameters": trainable,
+    }
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
+    """The task to train: a preset's, or one with random weights."""
+    model = config.model
+    if plan.preset:
+        return load_task(plan.preset, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length)
+    scratch = model.from_scratch
+    return from_scratch(
+        plan.tokenizer.vocabulary,
+        layers=scratch.layers,
+        heads=scratch.heads,
+        width=scratch.width,
+        sequence_length=model.sequence_length,
+        dtype=model.dtype,
+        dropout=SCRATCH_DROPOUT if model.dropout is None else model.dropout,
+    )
+
+
+def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Plan) -> keras.Model:
+    """The task's layers as a plain Keras model: the task itself would tokenise what is tokenised already."""
+    backbone = task.backbone
+    if config.model.freeze_layers:
+        frozen = [backbone.token_embedding, backbone.position_embedding]
+        for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
+            layer.trainable = False
+    network = keras.Model(task.input, task.output)
+    network.compile(
+        optimizer=make_optimizer(config.train, plan.updates),
+        loss=training_loss(),
+        weighted_metrics=likelihood_metrics(),
+    )
+    return network
+
+
+def _stream(batches: Batches, count: int):
+    """The training data, gone through once, in the shape that the backend's `fit` takes fastest."""
+    if keras.config.backend() == "tensorflow":
+        from kgpt2.data.tfdata import as_dataset
+
+        return as_dataset(lambda: batches.take(count), count)
+    return (batch.as_keras() for batch in batches.take(count))
+
+
+def _repeatable(batches: Batches):
+    """Validation data, gone through once after each interval."""
+    if keras.config.backend() == "tensorflow":
+        from kgpt2.data.tfdata import as_dataset
+
+        return as_dataset(batches.epoch, batches.per_epoch)
+    return _Listed(batches)
+
+
+class _Listed(keras.utils.PyDataset):
+    """Batches by number, for the backends that run without TensorFlow."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self._batches = [batch.as_keras() for batch in batches.epoch()]
+
+    def __len__(self):
+        return len(self._batches)
+
+    def __getitem__(self, index):
+        return self._batches[index]
