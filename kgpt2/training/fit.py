@@ -9,7 +9,7 @@ from rich.console import Console
 
 from kgpt2.config import Config, dump_config
 from kgpt2.data.batches import Batches
-from kgpt2.evaluation.likelihood import LOSS, likelihood_metrics, training_loss
+from kgpt2.evaluation.likelihood import LOSS, TargetModel
 from kgpt2.files import write_json, write_text
 from kgpt2.models import from_scratch, load_task, save_preset
 from kgpt2.models.loading import count_parameters
@@ -99,19 +99,15 @@ def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
     )
 
 
-def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Plan) -> keras.Model:
-    """The task's layers as a plain Keras model: the task itself would tokenise what is tokenised already."""
+def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Plan) -> TargetModel:
+    """The task's layers in a model that takes tokens: the task itself would tokenise what is tokenised already."""
     backbone = task.backbone
     if config.model.freeze_layers:
         frozen = [backbone.token_embedding, backbone.position_embedding]
         for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
             layer.trainable = False
-    network = keras.Model(task.input, task.output)
-    network.compile(
-        optimizer=make_optimizer(config.train, plan.updates),
-        loss=training_loss(),
-        weighted_metrics=likelihood_metrics(),
-    )
+    network = TargetModel(task.input, task.output)
+    network.compile(make_optimizer(config.train, plan.updates))
     return network
 
 

@@ -52,7 +52,7 @@ def prepare(config: Config) -> Plan:
         )
     if preset and config.model.freeze_layers > preset.shape.num_layers:
         raise RequestError(
-            f"model.freeze_layers: {config.model.freeze_layers} is more than the model's {preset.shape.num_layers} blocks"
+            f"model.freeze_layers: {config.model.freeze_layers} of {preset.shape.num_layers} blocks there are"
         )
     train_texts, validation_texts, notes = _read_texts(config)
     tokenizer = preset.load_tokenizer() if preset else _scratch_tokenizer(config, train_texts + validation_texts)

@@ -1,0 +1,102 @@
+import pytest
+import yaml
+
+from kgpt2.config import Config, dump_config, load_config
+from kgpt2.errors import RequestError
+
+GOOD = """\
+model:
+  from_scratch: {layers: 2, heads: 2, width: 64}
+data:
+  source: samples/tang
+train:
+  learning_rate: 5e-5
+  steps: 10
+"""
+
+
+def write(tmp_path, text=GOOD):
+    path = tmp_path / "run.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def refused(tmp_path, text=GOOD, *overrides) -> str:
+    with pytest.raises(RequestError) as error:
+        load_config(write(tmp_path, text), overrides)
+    assert len(str(error.value).splitlines()) <= 2
+    return str(error.value)
+
+
+def test_numbers_are_read_as_yaml_1_2_has_them(tmp_path):
+    assert load_config(write(tmp_path)).train.learning_rate == 5e-5
+
+
+def test_a_dumped_configuration_reads_the_same(tmp_path):
+    config = load_config(write(tmp_path), ["data.text={title}：{text}", "train.clip_norm=null"])
+    assert load_config(write(tmp_path, dump_config(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "keys", "value"),
+    [
+        ("train.epochs=3", ("train", "epochs"), 3),
+        ("train.learning_rate=1e-3", ("train", "learning_rate"), 1e-3),
+        ("data.validation=held_out.txt", ("data", "validation"), "held_out.txt"),
+        ("data.text={title}: {text}", ("data", "text"), "{title}: {text}"),
+        ("model.from_scratch.width=128", ("model", "from_scratch", "width"), 128),
+        ("data.script=simplified", ("data", "script"), "simplified"),
+    ],
+)
+def test_overrides(tmp_path, override, keys, value):
+    found = load_config(write(tmp_path), [override]).model_dump()
+    for key in keys:
+        found = found[key]
+    assert found == value
+
+
+def test_choosing_one_of_two_exclusive_keys_drops_the_other(tmp_path):
+    config = load_config(write(tmp_path), ["train.epochs=3", "model.preset=gpt2_base_en"])
+    assert (config.train.steps, config.model.from_scratch) == (None, None)
+    assert "train: give either epochs or steps" in refused(tmp_path, GOOD, "train.epochs=3", "train.steps=4")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("  epocs: 3", "line 8: train.epocs: unknown key; did you mean epochs?"),
+        ("  batch_size: three", "line 8: train.batch_size: 'three' will not do"),
+        ("  batch_size: 0", "train.batch_size: 0 will not do"),
+        ("  optimizer: sgd", "'adam' or 'adamw'"),
+        ("  steps: 5", "line 8: not YAML (the key 'steps' is given twice)"),
+        ("  warmup: 1.5", "train.warmup: 1.5 will not do"),
+        (" bad", "not YAML"),
+    ],
+)
+def test_mistakes_are_named_with_line_key_and_value(tmp_path, line, words):
+    message = refused(tmp_path, GOOD + line + "\n")
+    assert words in message
+    assert "run.yaml" in message
+
+
+def test_other_mistakes(tmp_path):
+    assert "width 65 is no multiple of heads 2" in refused(tmp_path, GOOD, "model.from_scratch.width=65")
+    assert "data.source: missing" in refused(tmp_path, GOOD.replace("  source: samples/tang", "  limit: 3"))
+    assert "a configuration is a mapping" in refused(tmp_path, "- 1\n")
+    assert "-o train.epochs: write it as key.key=value" in refused(tmp_path, GOOD, "train.epochs")
+    assert "either preset or from_scratch" in refused(tmp_path, GOOD, "model.from_scratch=null")
+    with pytest.raises(RequestError, match="there is no such configuration"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_yaml_cannot_run_code(tmp_path):
+    evil = GOOD + "  seed: !!python/object/apply:os.system ['touch pwned']\n"
+    assert "not YAML" in refused(tmp_path, evil)
+
+
+def test_every_shipped_configuration_is_valid(pytestconfig):
+    paths = sorted((pytestconfig.rootpath / "configs").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        config = load_config(path)
+        assert Config.model_validate(yaml.safe_load(dump_config(config))) == config

@@ -1,0 +1,92 @@
+"""The structure that docs/architecture.md draws, read off the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kgpt2"
+# Imports run down this list, never up.
+ROOMS = [
+    "cli",
+    "training",
+    "evaluation",
+    "generation",
+    "models",
+    "data",
+    "checkpoints",
+    "config",
+    "assets",
+    "files",
+    "errors",
+]
+WITHOUT_KERAS = ("checkpoints", "data", "config", "assets", "files", "errors", "cli")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, str]]:
+    """Every (module, name) that a file imports from kgpt2, also inside functions."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kgpt2":
+            found += [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names if alias.name.split(".")[0] == "kgpt2"]
+    return found
+
+
+def test_every_module_lies_in_a_known_room():
+    known = {*ROOMS, "__init__", "__main__"}
+    assert {room(path) for path in MODULES} <= known
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downward(path):
+    here = room(path)
+    if here.startswith("__"):
+        return
+    for module, name in imports(path):
+        there = (module.split(".") + [name])[1]
+        if there in ROOMS:
+            assert ROOMS.index(there) >= ROOMS.index(here), f"{here} imports {module}"
+        if there != here:
+            assert not name.startswith("_"), f"{path} takes the private name {name} of {module}"
+
+
+def test_no_module_is_relative_or_long():
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), path
+        assert len(path.read_text("utf-8").splitlines()) <= 400, path
+
+
+@pytest.mark.slow
+def test_rooms_without_keras_import_none(process):
+    # tfdata is the one adapter to TensorFlow in the data room.
+    modules = [
+        ".".join(("kgpt2", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        for path in MODULES
+        if room(path) in WITHOUT_KERAS and path.name != "tfdata.py"
+    ]
+    modules += ["kgpt2.generation.engine", "kgpt2.generation.processors", "kgpt2.training.prepare"]
+    program = (
+        "import sys\n"
+        + "".join(f"import {module}\n" for module in modules)
+        + "print(sorted({'keras', 'keras_hub', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    result = process("-c", program)
+    assert result.out.strip() == "[]", result.err
+
+
+def test_every_public_function_and_class_of_the_library_is_described():
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        if path.name != "__init__.py" or path.read_text("utf-8").strip():
+            assert ast.get_docstring(tree), path
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path}: {node.name}"
