@@ -1,7 +1,6 @@
 """Batches for a causal language model, planned ahead: which rows, how wide, how many targets."""
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -63,6 +62,7 @@ class Batches:
         self.table, self.batch_size, self.sequence_length = table, min(batch_size, len(table)), sequence_length
         self.pad_id, self.pad_to_longest, self.shuffle_seed = pad_id, pad_to_longest, shuffle_seed
         self._inputs = table.lengths - 1
+        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
         self._step = max(1, math.ceil(sequence_length / WIDTHS))
 
     @property
@@ -70,8 +70,22 @@ class Batches:
         """How many batches an epoch has."""
         return math.ceil(len(self.table) / self.batch_size)
 
-    def plan(self, epoch: int) -> list[np.ndarray]:
+    def at(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs."""
+        epoch, number = divmod(step, self.per_epoch)
+        return self._batch(self.rows(epoch)[number])
+
+    def take(self, count: int) -> Iterator[Batch]:
+        """The first `count` batches, epoch after epoch."""
+        return map(self.at, range(count))
+
+    def rows(self, epoch: int) -> list[np.ndarray]:
         """The rows of each batch of an epoch, as indices into the table."""
+        if self._planned[0] != epoch:
+            self._planned = epoch, self._plan(epoch)
+        return self._planned[1]
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
         rng = None if self.shuffle_seed is None else np.random.default_rng([self.shuffle_seed, epoch])
         order = np.arange(len(self.table)) if rng is None else rng.permutation(len(self.table))
         if self.pad_to_longest:
@@ -83,18 +97,9 @@ class Batches:
             rows = [rows[index] for index in rng.permutation(len(rows))]
         return rows
 
-    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        for rows in self.plan(epoch):
-            yield self._batch(rows)
-
-    def take(self, count: int) -> Iterator[Batch]:
-        """The first `count` batches, epoch after epoch."""
-        return itertools.islice(itertools.chain.from_iterable(map(self.epoch, itertools.count())), count)
-
     def sizes(self, epoch: int) -> Iterator[tuple[int, int]]:
         """For each batch of an epoch, how many targets count and how many positions it has, padding included."""
-        for rows in self.plan(epoch):
+        for rows in self._plan(epoch):
             yield int(self._inputs[rows].sum()), self.batch_size * self._width(rows)
 
     def _width(self, rows: np.ndarray) -> int:

@@ -1,25 +1,30 @@
 """The adapter to tf.data; the only module of this room that imports TensorFlow."""
 
-from collections.abc import Callable, Iterable
-
 import tensorflow as tf
 
-from kgpt2.data.batches import Batch
+from kgpt2.data.batches import Batches
 
 
-def as_dataset(batches: Callable[[], Iterable[Batch]], count: int) -> tf.data.Dataset:
-    """Batches as a tf.data pipeline of `(x, y, sample_weight)`, prepared while the model computes.
+def as_dataset(batches: Batches, count: int) -> tf.data.Dataset:
+    """The first `count` batches, epoch after epoch, as tf.data, prepared while the model computes.
 
-    Args:
-        batches: called anew for each pass over the dataset, e.g. `Batches(...).epoch`.
-        count: how many batches a pass has; the dataset's cardinality.
+    Elements are `({"token_ids", "padding_mask"}, targets, target_mask)`, each `(rows, width)`, where the width may
+    change from batch to batch. The cardinality is `count`.
 
-    The dataset's elements are `({"token_ids", "padding_mask"}, targets, target_mask)`, each `(rows, width)`, where the
-    width may change from batch to batch.
+    It draws batches by their number. `Dataset.from_generator` would be shorter, but where it has run once, everything
+    else in the process computes slower on a CPU: see benchmarks/tf_data_adapter.py.
     """
-    ids, weights = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.float32)
-    signature = ({"token_ids": ids, "padding_mask": ids}, ids, weights)
-    dataset = tf.data.Dataset.from_generator(
-        lambda: (batch.as_keras() for batch in batches()), output_signature=signature
-    )
-    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+    dtypes = [tf.int32, tf.int32, tf.int32, tf.float32]
+
+    def read(step):
+        batch = batches.at(int(step))
+        return batch.token_ids, batch.padding_mask, batch.targets, batch.target_mask
+
+    def prepare(step):
+        arrays = tf.numpy_function(read, [step], dtypes)
+        token_ids, padding_mask, targets, target_mask = (
+            tf.ensure_shape(array, (batches.batch_size, None)) for array in arrays
+        )
+        return {"token_ids": token_ids, "padding_mask": padding_mask}, targets, target_mask
+
+    return tf.data.Dataset.range(count).map(prepare).prefetch(tf.data.AUTOTUNE)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kgpt2.config import Config, dump_config
 from kgpt2.data.batches import Batches
+from kgpt2.errors import WorkError
 from kgpt2.evaluation.likelihood import LOSS, TargetModel
 from kgpt2.files import write_json, write_text
 from kgpt2.models import from_scratch, load_task, save_preset
@@ -34,7 +35,7 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console) -> dict:
         The summary, as in summary.json.
 
     Raises:
-        WorkError: the loss is not finite any more.
+        WorkError: the loss is not finite any more, or the user interrupted the run (its model is kept).
     """
     keras.utils.set_random_seed(config.train.seed)
     task = build(config, plan)
@@ -48,17 +49,23 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console) -> dict:
     callbacks = [meter, shown, recorded]
     if config.train.early_stopping and plan.validation:
         callbacks.append(keras.callbacks.EarlyStopping(f"val_{LOSS}", patience=config.train.early_stopping, mode="min"))
+    validation = _dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     began = time.perf_counter()
     try:
         network.fit(
-            _stream(plan.train, batches),
+            _dataset(plan.train, batches),
             shuffle=False,  # `Batches` has done it
             steps_per_epoch=plan.interval * accumulate,
             epochs=-(-plan.updates // plan.interval),
-            validation_data=_repeatable(plan.validation) if plan.validation else None,
+            validation_data=validation,
             callbacks=callbacks,
             verbose=0,
         )
+    except KeyboardInterrupt:
+        if recorded.train is None:
+            save_preset(task, folder / "preset")
+        step = meter.batches // accumulate
+        raise WorkError(f"interrupted after step {step:,}; the best model so far is in {folder / 'preset'}") from None
     finally:
         shown.close()
     seconds = time.perf_counter() - began
@@ -111,33 +118,24 @@ def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Pl
     return network
 
 
-def _stream(batches: Batches, count: int):
-    """The training data, gone through once, in the shape that the backend's `fit` takes fastest."""
+def _dataset(batches: Batches, count: int):
+    """The first `count` batches in the shape that the backend's `fit` takes fastest; may be gone through repeatedly."""
     if keras.config.backend() == "tensorflow":
         from kgpt2.data.tfdata import as_dataset
 
-        return as_dataset(lambda: batches.take(count), count)
-    return (batch.as_keras() for batch in batches.take(count))
+        return as_dataset(batches, count)
+    return _Numbered(batches, count)
 
 
-def _repeatable(batches: Batches):
-    """Validation data, gone through once after each interval."""
-    if keras.config.backend() == "tensorflow":
-        from kgpt2.data.tfdata import as_dataset
-
-        return as_dataset(batches.epoch, batches.per_epoch)
-    return _Listed(batches)
-
-
-class _Listed(keras.utils.PyDataset):
+class _Numbered(keras.utils.PyDataset):
     """Batches by number, for the backends that run without TensorFlow."""
 
-    def __init__(self, batches: Batches):
+    def __init__(self, batches: Batches, count: int):
         super().__init__()
-        self._batches = [batch.as_keras() for batch in batches.epoch()]
+        self._batches, self._count = batches, count
 
     def __len__(self):
-        return len(self._batches)
+        return self._count
 
     def __getitem__(self, index):
-        return self._batches[index]
+        return self._batches.at(index).as_keras()

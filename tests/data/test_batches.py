@@ -29,7 +29,7 @@ def test_every_target_comes_once_an_epoch_after_its_own_input(pad_to_longest, sh
     lengths = [1, 5, 15, 2, 9, 30, 3, 4, 7, 1, 12]
     data = batches(lengths, pad_to_longest=pad_to_longest, shuffle_seed=shuffle_seed)
     seen = []
-    for batch in data.epoch():
+    for batch in data.take(data.per_epoch):
         assert batch.token_ids.shape == batch.targets.shape == batch.target_mask.shape
         assert len(batch.token_ids) == 4
         counted = batch.target_mask == 1
@@ -46,7 +46,9 @@ def test_every_target_comes_once_an_epoch_after_its_own_input(pad_to_longest, sh
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
 def test_sizes_are_those_of_the_batches(lengths):
     data = batches(lengths, shuffle_seed=0)
-    sizes = [(int(b.target_mask.sum()), b.targets.size) for b in data.epoch(1)]
+    sizes = [
+        (int(b.target_mask.sum()), b.targets.size) for b in map(data.at, range(data.per_epoch, 2 * data.per_epoch))
+    ]
     assert list(data.sizes(1)) == sizes
     assert len({width // data.batch_size for _, width in sizes}) <= WIDTHS
 
@@ -95,9 +97,9 @@ def test_tf_data_gives_the_same_batches():
     from kgpt2.data.tfdata import as_dataset
 
     data = batches([1, 5, 15, 2, 9, 3], shuffle_seed=0)
-    dataset = as_dataset(data.epoch, data.per_epoch)
-    assert int(dataset.cardinality()) == data.per_epoch
-    for (x, y, weight), batch in zip(dataset, data.epoch(), strict=True):
+    dataset = as_dataset(data, 2 * data.per_epoch)
+    assert int(dataset.cardinality()) == 2 * data.per_epoch
+    for (x, y, weight), batch in zip(dataset, data.take(2 * data.per_epoch), strict=True):
         assert x["token_ids"].numpy().tolist() == batch.token_ids.tolist()
         assert x["padding_mask"].numpy().tolist() == batch.padding_mask.tolist()
         assert y.numpy().tolist() == batch.targets.tolist()

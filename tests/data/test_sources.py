@@ -44,7 +44,9 @@ def test_cleaning(paragraphs, poem):
     assert clean(paragraphs) == (poem, "")
 
 
-@pytest.mark.parametrize("line", ["山□水。", "山●水。", "{艹/尔}山。", "（山水。", "山ff。", "山\ue000。", "山=水。", ""])
+@pytest.mark.parametrize(
+    "line", ["山□水。", "山●水。", "{艹/尔}山。", "（山水。", "山ff。", "山\ue000。", "山=水。", ""]
+)
 def test_what_is_no_verse_is_dropped_with_a_reason(line):
     poem, reason = clean([line])
     assert poem == ""

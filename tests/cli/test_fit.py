@@ -1,0 +1,63 @@
+"""The commands as users type them, on the packaged samples and on a folder of poems."""
+
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def test_from_scratch_on_a_folder_of_poems_then_generate(kgpt2, poetry, tmp_path):
+    options = ["train.steps=4", "train.validate_every=2", "train.batch_size=8", "data.validation=0.2"]
+    options += ["model.from_scratch.width=32", "model.sequence_length=32", f"data.path={poetry}"]
+    flags = [flag for option in options for flag in ("-o", option)]
+    run = tmp_path / "run"
+    result = kgpt2("fit", ROOT / "configs/from_scratch.yaml", *flags, "--out", run, "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out) == json.loads((run / "summary.json").read_text())
+    assert "step 4" in result.err
+    written = kgpt2("generate", "春", "--model", run, "--seed", "1", "--max-new-tokens", "8")
+    assert written.status == 0, written.err
+    assert written.out.startswith("春")
+    refused = kgpt2("fit", ROOT / "configs/from_scratch.yaml", *flags, "--out", run)
+    assert refused.status == 2
+
+
+@pytest.mark.slow
+def test_the_quickstart_learns_its_couplets(kgpt2, tmp_path):
+    run = tmp_path / "quickstart"
+    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", run, "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["train"]["perplexity"] < 30
+    prompts = ["海内存知己-", "白日依山尽-", "大漠孤烟直-"]
+    written = kgpt2("generate", *prompts, "--model", run, "--sampler", "greedy", "--json")
+    couplets = [json.loads(line)["text"].split("-") for line in written.out.splitlines()]
+    assert sum(len(first) == len(second) for first, second in couplets) >= 2, couplets
+
+
+def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--dry-run")
+    assert result.status == 0
+    assert "examples to learn from" in result.err
+    assert "weight_decay" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
+    from kgpt2.training.watch import Meter
+
+    ends = iter(range(100))
+    original = Meter.on_train_batch_end
+
+    def interrupt(self, batch, logs=None):
+        original(self, batch, logs)
+        if next(ends) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Meter, "on_train_batch_end", interrupt)
+    run = tmp_path / "run"
+    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", run)
+    assert result.status == 1
+    assert f"{run / 'preset'}" in result.err
+    assert kgpt2("generate", "春", "--model", run, "--max-new-tokens", "3").status == 0

@@ -1,0 +1,138 @@
+"""The same weights in Keras and in transformers: logits, loss and greedy text."""
+
+import keras
+import numpy as np
+import pytest
+
+from kgpt2.checkpoints.preset import read_preset
+from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.settings import Settings
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.backends
+
+
+@pytest.fixture(params=["chinese_preset", "english_preset"])
+def pair(request):
+    import kgpt2.models as models
+
+    preset = read_preset(request.getfixturevalue(request.param))
+    task = models.load_task(preset)
+    return preset, task, as_transformers(task.backbone)
+
+
+def as_transformers(backbone):
+    """A GPT2LMHeadModel with a backbone's weights, written out by hand."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=backbone.vocabulary_size,
+        n_positions=backbone.max_sequence_length,
+        n_embd=backbone.hidden_dim,
+        n_layer=backbone.num_layers,
+        n_head=backbone.num_heads,
+        n_inner=backbone.intermediate_dim,
+    )
+    network = GPT2LMHeadModel(config).eval()
+
+    def array(weight, *shape):
+        return torch.tensor(keras.ops.convert_to_numpy(weight).reshape(shape or weight.shape))
+
+    width = backbone.hidden_dim
+    weights = {
+        "wte.weight": array(backbone.token_embedding.embeddings),
+        "wpe.weight": array(backbone.position_embedding.position_embeddings),
+        "ln_f.weight": array(backbone.layer_norm.gamma),
+        "ln_f.bias": array(backbone.layer_norm.beta),
+    }
+    for i, layer in enumerate(backbone.transformer_layers):
+        attention = layer._self_attention_layer
+        parts = [attention.query_dense, attention.key_dense, attention.value_dense]
+        weights |= {
+            f"h.{i}.attn.c_attn.weight": torch.cat([array(p.kernel, width, width) for p in parts], 1),
+            f"h.{i}.attn.c_attn.bias": torch.cat([array(p.bias, width) for p in parts]),
+            f"h.{i}.attn.c_proj.weight": array(attention.output_dense.kernel, width, width),
+            f"h.{i}.attn.c_proj.bias": array(attention.output_dense.bias),
+            f"h.{i}.mlp.c_fc.weight": array(layer._feedforward_intermediate_dense.kernel),
+            f"h.{i}.mlp.c_fc.bias": array(layer._feedforward_intermediate_dense.bias),
+            f"h.{i}.mlp.c_proj.weight": array(layer._feedforward_output_dense.kernel),
+            f"h.{i}.mlp.c_proj.bias": array(layer._feedforward_output_dense.bias),
+            f"h.{i}.ln_1.weight": array(layer._self_attention_layer_norm.gamma),
+            f"h.{i}.ln_1.bias": array(layer._self_attention_layer_norm.beta),
+            f"h.{i}.ln_2.weight": array(layer._feedforward_layer_norm.gamma),
+            f"h.{i}.ln_2.bias": array(layer._feedforward_layer_norm.beta),
+        }
+    missing, surplus = network.transformer.load_state_dict(weights, strict=False)
+    assert not surplus
+    assert not missing
+    return network
+
+
+def batch(preset):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, preset.shape.vocabulary_size, (3, 20)).astype("int32")
+    mask = np.ones_like(ids)
+    mask[1, 12:] = mask[2, 5:] = 0
+    return ids, mask
+
+
+def test_logits(pair):
+    preset, task, network = pair
+    ids, mask = batch(preset)
+    ours = keras.ops.convert_to_numpy(task({"token_ids": ids, "padding_mask": mask}))
+    theirs = network(torch.tensor(ids).long(), attention_mask=torch.tensor(mask)).logits.detach().numpy()
+    assert np.abs(ours - theirs)[mask == 1].max() < 1e-4
+
+
+def test_loss_and_its_step(pair):
+    """The loss over real targets, and one AdamW step."""
+    from kgpt2.config import TrainSection
+    from kgpt2.evaluation.likelihood import LOSS, TargetModel
+    from kgpt2.training.optimizer import make_optimizer
+
+    preset, task, network = pair
+    ids, mask = batch(preset)
+    targets, weights = np.roll(ids, -1, 1), np.concatenate([mask[:, 1:], np.zeros((3, 1))], 1).astype("float32")
+    labels = torch.tensor(np.where(mask == 1, ids, -100)).long()
+    theirs = network(torch.tensor(ids).long(), attention_mask=torch.tensor(mask), labels=labels).loss
+    for layer in task.backbone._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    learner = TargetModel(task.input, task.output)
+    train = TrainSection(learning_rate=1e-3, schedule="constant", clip_norm=1.0)
+    learner.compile(make_optimizer(train, 10))
+    logs = learner.train_on_batch({"token_ids": ids, "padding_mask": mask}, targets, weights, return_dict=True)
+    assert float(logs[LOSS]) == pytest.approx(float(theirs), abs=1e-5)
+
+    network.zero_grad()
+    theirs.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    # Keras adds epsilon (1e-7) outside the bias correction, PyTorch (1e-8) inside; both are far below the gradients.
+    torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0).step()
+    after = as_transformers(task.backbone).state_dict()
+    for name, weight in network.state_dict().items():
+        assert (weight - after[name]).abs().max() < 2e-4, name
+        typical = (weight - after[name]).abs().median()
+        assert typical < 2e-6, name
+
+
+def test_greedy_text(pair):
+    preset, _, network = pair
+    import kgpt2.models as models
+
+    codec, runtime = preset.load_tokenizer(), KerasRuntime(models.load_task(preset))
+    settings = Settings(sampler="greedy", max_new_tokens=30, default_bans=False)
+    texts = ["春眠", "花落知", "hello", ""]
+    prompts = prepare_prompts(texts, codec, runtime.context, settings)
+    for prompt, result in zip(prompts, generate(runtime, codec, prompts, settings, Clock()), strict=True):
+        theirs = network.generate(
+            torch.tensor([prompt.ids]),
+            attention_mask=torch.ones(1, len(prompt.ids)),
+            do_sample=False,
+            max_new_tokens=30,
+            eos_token_id=codec.end_id,
+            pad_token_id=codec.end_id,
+        )[0].tolist()
+        theirs = theirs[: -1 if theirs[-1] == codec.end_id and len(theirs) > len(prompt.ids) else None]
+        assert result.token_ids == theirs
