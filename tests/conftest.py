@@ -90,9 +90,9 @@ def english_files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def english_preset(tmp_path_factory, english_files) -> Path:
     """A random stock KerasHub GPT-2: 2 layers, width 32, context 64."""
-    import kgpt2.models  # noqa: F401
-
     import keras_hub
+
+    import kgpt2.models  # noqa: F401
 
     tokenizer = keras_hub.models.GPT2Tokenizer(
         str(english_files / "vocabulary.json"), str(english_files / "merges.txt")

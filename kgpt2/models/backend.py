@@ -52,6 +52,8 @@ def _import_backend() -> None:
         if tensorflow_here and keras.config.backend() != "tensorflow":
             # TensorFlow only prepares data then, and would take the accelerator's memory for itself.
             tf.config.set_visible_devices([], "GPU")
+        elif tensorflow_here:
+            tf.config.list_logical_devices()  # looks for devices now, and what it prints stays in here
         import keras_hub  # noqa: F401
 
 

@@ -19,9 +19,9 @@ def fill_kaggle_cache(root, marks=True):
 
 
 def test_the_preset_table_is_kerashubs():
-    import kgpt2.models  # noqa: F401
-
     import keras_hub
+
+    import kgpt2.models  # noqa: F401
 
     theirs = keras_hub.models.GPT2Backbone.presets
     ours = {name: (f"kaggle://{preset.handle}", preset.parameters) for name, preset in KERASHUB_PRESETS.items()}

@@ -14,15 +14,15 @@ HEAVY = ("keras", "keras_hub", "tensorflow", "jax", "torch", "numpy", "pydantic"
 @pytest.mark.parametrize("arguments", [("--help",), *((name, "--help") for name in COMMANDS)], ids=" ".join)
 def test_help_is_at_hand_at_once_and_imports_nothing_heavy(process, arguments):
     program = (
-        "import sys, time; began = time.perf_counter(); sys.argv = ['kgpt2', *{!r}]\n"
+        f"import sys; sys.argv = ['kgpt2', *{list(arguments)!r}]\n"
         "from kgpt2.cli.main import main\n"
         "try: main()\n"
-        "finally: print(sorted(set({!r}) & set(sys.modules)), time.perf_counter() - began, file=sys.stderr)"
-    ).format(list(arguments), HEAVY)
+        f"finally: print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
     result = process("-c", program)
     assert result.status == 0
     assert "Usage: kgpt2" in result.out
-    assert result.err.startswith("[] "), result.err
+    assert result.err == "[]\n", result.err
 
 
 def test_help_takes_less_than_a_third_of_a_second(process):
@@ -116,14 +116,14 @@ def test_wrong_requests_are_answered_in_two_lines(kgpt2, wrong, name, tmp_path, 
     if name == "a run that is there":
         (tmp_path / "run/preset").mkdir(parents=True)
         arguments = [*arguments[:-1], tmp_path / "run"]
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     result = kgpt2(*arguments)
     assert result.status == 2
     assert result.out == ""
     assert words in result.err
     assert result.err.startswith("kgpt2: ")
     assert len(result.err.splitlines()) <= 2
-    assert {path for path in tmp_path.rglob("*")} == before, "nothing was written"
+    assert set(tmp_path.rglob("*")) == before, "nothing was written"
 
 
 def test_every_wrong_request_is_tried(wrong):
@@ -153,4 +153,4 @@ def test_an_interrupt_is_one_line(kgpt2, monkeypatch, tmp_path):
 
     monkeypatch.setattr("kgpt2.config.load_config", interrupt)
     result = kgpt2("fit", tmp_path / "a.yaml")
-    assert (result.status, result.err) == (1, "kgpt2: interrupted\n")
+    assert (result.status, result.err.strip()) == (1, "kgpt2: interrupted")

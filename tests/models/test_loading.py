@@ -1,12 +1,11 @@
 import keras
+import keras_hub
 import numpy as np
 import pytest
 
 import kgpt2.models as models
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.errors import RequestError
-
-import keras_hub
 
 IDS = np.array([[2, 5, 6, 7, 8, 9]], dtype="int32")
 

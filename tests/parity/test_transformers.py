@@ -103,18 +103,17 @@ def test_loss_and_its_step(pair):
     train = TrainSection(learning_rate=1e-3, schedule="constant", clip_norm=1.0)
     learner.compile(make_optimizer(train, 10))
     logs = learner.train_on_batch({"token_ids": ids, "padding_mask": mask}, targets, weights, return_dict=True)
-    assert float(logs[LOSS]) == pytest.approx(float(theirs), abs=1e-5)
+    assert float(logs[LOSS]) == pytest.approx(float(theirs.detach()), abs=1e-5)
 
     network.zero_grad()
     theirs.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    # Keras adds epsilon (1e-7) outside the bias correction, PyTorch (1e-8) inside; both are far below the gradients.
-    torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0).step()
+    # Keras adds its epsilon before the bias correction of the second moment, PyTorch after it.
+    epsilon = 1e-7 / (1 - 0.999) ** 0.5
+    torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0, eps=epsilon).step()
     after = as_transformers(task.backbone).state_dict()
     for name, weight in network.state_dict().items():
-        assert (weight - after[name]).abs().max() < 2e-4, name
-        typical = (weight - after[name]).abs().median()
-        assert typical < 2e-6, name
+        assert (weight - after[name]).abs().max() < 1e-5, name
 
 
 def test_greedy_text(pair):
