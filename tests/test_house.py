@@ -54,9 +54,8 @@ def test_imports_run_downward(path):
         if there in ROOMS:
             assert ROOMS.index(there) >= ROOMS.index(here), f"{here} imports {module}"
         if there != here:
-            assert name.startswith("__") or not name.startswith("_"), (
-                f"{path} takes the private name {name} of {module}"
-            )
+            public = name.startswith("__") or not name.startswith("_")
+            assert public, f"{path} takes the private name {name} of {module}"
 
 
 def test_no_module_is_relative_or_long():

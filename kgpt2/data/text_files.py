@@ -58,9 +58,8 @@ def _table(delimiter: str) -> Callable[[Path, str, str | None], Iterator[str]]:
             for row in rows:
                 yield _fill(path, rows.line_num, template, row)
         except csv.Error as error:
-            raise RequestError(
-                f"{path}, line {rows.reader.line_num}: not {path.suffix[1:].upper()} ({error})"
-            ) from None
+            kind, line = path.suffix[1:].upper(), rows.reader.line_num
+            raise RequestError(f"{path}, line {line}: not {kind} ({error})") from None
 
     return read
 
