@@ -12,6 +12,7 @@ ROOMS = [
     "training",
     "evaluation",
     "generation",
+    "conversion",
     "models",
     "data",
     "checkpoints",
@@ -20,7 +21,7 @@ ROOMS = [
     "files",
     "errors",
 ]
-WITHOUT_KERAS = ("checkpoints", "data", "config", "assets", "files", "errors", "cli")
+WITHOUT_KERAS = ("checkpoints", "conversion", "data", "config", "assets", "files", "errors", "cli")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -8,7 +8,7 @@ spaces and marks; then greedy longest match).
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
@@ -31,28 +31,45 @@ class BertTokenizer:
         vocabulary: the tokens in the order of their ids; [PAD], [UNK], [CLS] and [SEP] must be among them.
         do_lower_case: lower-case the text.
         strip_accents: drop accents (None: as `do_lower_case`).
+        added_tokens: tokens of the vocabulary that are cut out of a text whole, as the special ones are, and whether
+            each is special itself (left out when decoding).
 
     Raises:
         ValueError: a special token is missing from the vocabulary.
     """
 
-    def __init__(self, vocabulary: Sequence[str], do_lower_case: bool = False, strip_accents: bool | None = None):
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        do_lower_case: bool = False,
+        strip_accents: bool | None = None,
+        added_tokens: Mapping[str, bool] | None = None,
+    ):
         self.vocabulary = list(vocabulary)
         self.do_lower_case = do_lower_case
         self.strip_accents = do_lower_case if strip_accents is None else strip_accents
         self.token_to_id = {token: index for index, token in enumerate(self.vocabulary)}
-        missing = [token for token in (PAD, UNKNOWN, START, END) if token not in self.token_to_id]
+        self.added_tokens = dict(added_tokens or {})
+        missing = [t for t in (PAD, UNKNOWN, START, END, *self.added_tokens) if t not in self.token_to_id]
         if missing:
             raise ValueError(f"the vocabulary lacks {', '.join(missing)}")
         self.pad_id, self.unknown_id = self.token_to_id[PAD], self.token_to_id[UNKNOWN]
         self.start_id, self.end_id = self.token_to_id[START], self.token_to_id[END]
-        self.special_ids = tuple(self.token_to_id[token] for token in SPECIAL_TOKENS if token in self.token_to_id)
-        self._special = re.compile("|".join(re.escape(self.vocabulary[index]) for index in self.special_ids))
+        special = [token for token in SPECIAL_TOKENS if token in self.token_to_id]
+        special += [token for token, is_special in self.added_tokens.items() if is_special]
+        self.special_ids = tuple(self.token_to_id[token] for token in special)
+        self._whole = re.compile("|".join(map(re.escape, self.whole_tokens)))
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
     @property
     def vocabulary_size(self) -> int:
         return len(self.vocabulary)
+
+    @property
+    def whole_tokens(self) -> list[str]:
+        """Tokens that are cut out of a text before anything else is done to it; the longest first."""
+        tokens = {token for token in SPECIAL_TOKENS if token in self.token_to_id} | set(self.added_tokens)
+        return sorted(tokens, key=lambda token: (-len(token), token))
 
     @property
     def default_bans(self) -> tuple[int, ...]:
@@ -69,7 +86,7 @@ class BertTokenizer:
         """The ids of a text, without start and end token."""
         ids: list[int] = []
         position = 0
-        for match in self._special.finditer(text):
+        for match in self._whole.finditer(text):
             ids += self._encode_plain(text[position : match.start()])
             ids.append(self.token_to_id[match.group()])
             position = match.end()

@@ -31,8 +31,7 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     The texts go to stdout (with --json an object a line), the speed to stderr.
     """
     began = time.perf_counter()
-    from kgpt2.checkpoints.names import resolve
-    from kgpt2.checkpoints.preset import read_preset
+    from kgpt2.checkpoints.names import read_model
     from kgpt2.errors import RequestError
     from kgpt2.generation.engine import Clock, generate, prepare_prompts
     from kgpt2.generation.prompts import read_prompts
@@ -42,15 +41,15 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     texts = read_prompts(prompt, prompts_file)
     if model is None:
         raise RequestError("--model is missing: a name from `kgpt2 models`, a preset folder or a run folder")
-    preset = read_preset(resolve(model))
-    tokenizer = preset.load_tokenizer()
-    prompts = prepare_prompts(texts, tokenizer, preset.shape.max_sequence_length, settings)
+    checkpoint = read_model(model)
+    tokenizer = checkpoint.tokenizer
+    prompts = prepare_prompts(texts, tokenizer, checkpoint.shape.max_sequence_length, settings)
 
     bring_up_keras()  # only now that all that can be wrong was looked at
     from kgpt2.generation.keras_runtime import KerasRuntime
     from kgpt2.models import load_task
 
-    runtime = KerasRuntime(load_task(preset, dtype=dtype))
+    runtime = KerasRuntime(load_task(checkpoint, dtype=dtype))
     clock = Clock(startup=time.perf_counter() - began)
     _print(generate(runtime, tokenizer, prompts, settings, clock), out, as_json, announce_seed=settings.seed is None)
     rate = clock.new_tokens / clock.generating if clock.generating else 0.0

@@ -12,7 +12,7 @@ from kgpt2 import __version__
 from kgpt2.cli.options import DEBUG, debug_option
 from kgpt2.errors import Kgpt2Error
 
-COMMANDS = ("generate", "fit", "models", "env")
+COMMANDS = ("generate", "fit", "convert", "models", "env")
 
 
 class LazyGroup(click.Group):
@@ -31,7 +31,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="kgpt2", message="%(prog)s %(version)s")
 @debug_option
 def cli() -> None:
-    """The whole GPT-2 route in Keras: bring a model in, fine-tune it on your text, generate."""
+    """The whole GPT-2 route in Keras: bring a model in, fine-tune it on your text, generate, take it out again."""
 
 
 def main() -> NoReturn:

@@ -2,15 +2,19 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
 import keras_hub
+import numpy as np
 
-from kgpt2.checkpoints.preset import CHINESE, Preset, Shape
-from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.errors import RequestError
+from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
+from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.checkpoints.formats.keras_file import split
+from kgpt2.checkpoints.shape import Shape
+from kgpt2.checkpoints.tensors import Tensors, read_all
 from kgpt2.files import whole_folder
 from kgpt2.models.backbone import ChineseGPT2Backbone
 from kgpt2.models.causal_lm import ChineseGPT2CausalLM
@@ -19,43 +23,71 @@ from kgpt2.models.tokenizer import ChineseGPT2Tokenizer
 
 
 def load_task(
-    preset: Preset,
+    checkpoint: Checkpoint,
     *,
     dtype: str = "float32",
     dropout: float | None = None,
     sequence_length: int | None = None,
 ) -> keras_hub.models.CausalLM:
-    """A task with the preset's weights.
+    """A task with the weights of a checkpoint.
 
-    The network is built from the numbers of `read_preset`, so that no class named in the preset's files is imported.
+    The network is built from checked numbers, so that no class named in a file is imported, and the weights are read
+    one at a time.
 
     Args:
-        preset: as `checkpoints.preset.read_preset` gives it.
+        checkpoint: as `checkpoints.names.read_model` gives it.
         dtype: Keras' dtype policy.
-        dropout: None: the preset's own.
-        sequence_length: of the preprocessor; None: the preset's own, or the whole context.
+        dropout: None: the checkpoint's own.
+        sequence_length: of the preprocessor; None: the checkpoint's own, or the whole context.
 
     Raises:
-        RequestError: the weights do not fit the network that config.json describes.
+        RequestError: the weights are broken or do not fit the network.
     """
-    shape = preset.shape if dropout is None else dataclasses.replace(preset.shape, dropout=dropout)
-    length = min(sequence_length or preset.sequence_length or shape.max_sequence_length, shape.max_sequence_length)
-    assets = preset.folder / "assets" / "tokenizer"
-    if preset.family == CHINESE:
-        plain = preset.load_tokenizer()
-        vocabulary = read_vocabulary(assets / "vocabulary.txt")
-        task = _chinese_task(shape, dtype, length, vocabulary, plain.do_lower_case, plain.strip_accents)
-    else:
-        backbone = keras_hub.models.GPT2Backbone(**dataclasses.asdict(shape), dtype=dtype)
-        tokenizer = keras_hub.models.GPT2Tokenizer(str(assets / "vocabulary.json"), str(assets / "merges.txt"))
-        preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=length)
-        task = keras_hub.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
-    try:
-        task.backbone.load_weights(str(preset.weights))
-    except (ValueError, OSError, KeyError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RequestError(f"{preset.weights}: the weights do not fit config.json ({reason})") from error
+    shape = checkpoint.shape if dropout is None else dataclasses.replace(checkpoint.shape, dropout=dropout)
+    length = min(sequence_length or checkpoint.sequence_length or shape.max_sequence_length, shape.max_sequence_length)
+    # Opened before the network is built: weights that do not fit cost no time and no memory.
+    with checkpoint.open_weights() as tensors:
+        build = _chinese_task if checkpoint.is_chinese else _stock_task
+        task = build(shape, dtype, length, checkpoint.tokenizer)
+        assign_weights(task.backbone, tensors, str(checkpoint.folder))
     return task
+
+
+def assign_weights(backbone: keras_hub.models.GPT2Backbone, tensors: Tensors, where: str) -> None:
+    """Gives a backbone the tensors of a checkpoint, one at a time; its shape must be the checkpoint's.
+
+    Raises:
+        RequestError: a tensor cannot be read, or holds NaN or infinity.
+    """
+    variables = backbone_variables(backbone)
+    for name, array in read_all(tensors, where):
+        parts = variables[name]
+        for variable, values in zip(parts, split(array, len(parts)), strict=True):
+            variable.assign(np.asarray(values, "float32").reshape(variable.shape))
+
+
+def backbone_variables(backbone: keras_hub.models.GPT2Backbone) -> Mapping[str, list[keras.Variable]]:
+    """The variables that hold each tensor of `Shape.tensors`; query, key and value are three."""
+    layers = {"ln_f": [backbone.layer_norm]}
+    for block, layer in enumerate(backbone.transformer_layers):
+        attention = layer._self_attention_layer
+        layers |= {
+            f"h.{block}.ln_1": [layer._self_attention_layer_norm],
+            f"h.{block}.attn.c_attn": [attention.query_dense, attention.key_dense, attention.value_dense],
+            f"h.{block}.attn.c_proj": [attention.output_dense],
+            f"h.{block}.ln_2": [layer._feedforward_layer_norm],
+            f"h.{block}.mlp.c_fc": [layer._feedforward_intermediate_dense],
+            f"h.{block}.mlp.c_proj": [layer._feedforward_output_dense],
+        }
+    variables = {
+        "wte.weight": [backbone.token_embedding.embeddings],
+        "wpe.weight": [backbone.position_embedding.position_embeddings],
+    }
+    for name, parts in layers.items():
+        norm = isinstance(parts[0], keras.layers.LayerNormalization)
+        variables[f"{name}.weight"] = [part.gamma if norm else part.kernel for part in parts]
+        variables[f"{name}.bias"] = [part.beta if norm else part.bias for part in parts]
+    return variables
 
 
 def from_scratch(
@@ -71,7 +103,7 @@ def from_scratch(
         max_sequence_length=sequence_length,
         dropout=dropout,
     )
-    return _chinese_task(shape, dtype, sequence_length, vocabulary, do_lower_case=False, strip_accents=False)
+    return _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary))
 
 
 def save_preset(task: keras_hub.models.CausalLM, folder: Path) -> None:
@@ -85,10 +117,24 @@ def count_parameters(model: keras.Model) -> tuple[int, int]:
     return tuple(sum(math.prod(w.shape) for w in weights) for weights in (model.weights, model.trainable_weights))
 
 
-def _chinese_task(
-    shape: Shape, dtype: str, sequence_length: int, vocabulary: Sequence[str], do_lower_case: bool, strip_accents: bool
-) -> ChineseGPT2CausalLM:
+def _chinese_task(shape: Shape, dtype: str, sequence_length: int, plain: BertTokenizer) -> ChineseGPT2CausalLM:
     backbone = ChineseGPT2Backbone(**dataclasses.asdict(shape), dtype=dtype)
-    tokenizer = ChineseGPT2Tokenizer(vocabulary, do_lower_case=do_lower_case, strip_accents=strip_accents)
+    tokenizer = ChineseGPT2Tokenizer(
+        plain.vocabulary,
+        do_lower_case=plain.do_lower_case,
+        strip_accents=plain.strip_accents,
+        added_tokens=plain.added_tokens,
+    )
     preprocessor = ChineseGPT2CausalLMPreprocessor(tokenizer, sequence_length=sequence_length)
     return ChineseGPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
+
+
+def _stock_task(shape: Shape, dtype: str, sequence_length: int, plain: BpeTokenizer) -> keras_hub.models.GPT2CausalLM:
+    backbone = keras_hub.models.GPT2Backbone(**dataclasses.asdict(shape), dtype=dtype)
+    tokenizer = keras_hub.models.GPT2Tokenizer(
+        plain.token_to_id,
+        [" ".join(pair) for pair in plain.merges],
+        unsplittable_tokens=[END_OF_TEXT, *plain.added_tokens],
+    )
+    preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=sequence_length)
+    return keras_hub.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)

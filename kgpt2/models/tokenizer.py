@@ -1,5 +1,6 @@
 """The Keras tokenizer for a BERT vocabulary: plain Python outside tf.data, TensorFlow ops inside, the same ids."""
 
+import re
 from pathlib import Path
 
 import keras
@@ -10,7 +11,6 @@ from kgpt2.checkpoints.bert_tokenizer import (
     END,
     MAX_WORD_CHARACTERS,
     PAD,
-    SPECIAL_TOKENS,
     START,
     SUFFIX,
     UNKNOWN,
@@ -21,9 +21,8 @@ from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.models.backbone import ChineseGPT2Backbone
 
-# Inside tf.data a special token is one private-use character while the text around it is cleaned and split.
-_STAND_INS = {token: chr(0xE000 + i) for i, token in enumerate(SPECIAL_TOKENS)}
-_REMOVED_BUT_STAND_INS = REMOVED.replace(r"\x{E000}-", rf"\x{{{0xE000 + len(SPECIAL_TOKENS):X}}}-")
+# Inside tf.data a special or added token is one private-use character while the text around it is cleaned and split.
+_FIRST_STAND_IN = 0xE000
 
 
 @keras.saving.register_keras_serializable(package="kgpt2")
@@ -37,14 +36,16 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         vocabulary: tokens in the order of their ids, or the path of a `vocab.txt`.
         do_lower_case: lower-case the text.
         strip_accents: drop accents (None: as `do_lower_case`).
+        added_tokens: as those of `BertTokenizer`.
 
     Call with one string or a list of strings; ids come as one array, or as a list of lists (ragged inside tf.data).
     """
 
     backbone_cls = ChineseGPT2Backbone
 
-    def __init__(self, vocabulary=None, do_lower_case=False, strip_accents=None, **kwargs):
+    def __init__(self, vocabulary=None, do_lower_case=False, strip_accents=None, added_tokens=None, **kwargs):
         self.do_lower_case = do_lower_case
+        self.added_tokens = dict(added_tokens or {})
         self.plain: BertTokenizer | None = None
         self._add_special_token(START, "start_token")
         self._add_special_token(END, "end_token")
@@ -56,13 +57,15 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         if isinstance(vocabulary, str | Path):
             vocabulary = read_vocabulary(Path(vocabulary))
         super().set_vocabulary(vocabulary)
-        self.plain = vocabulary and BertTokenizer(self.vocabulary, self.do_lower_case, self.strip_accents)
+        self.plain = vocabulary and BertTokenizer(
+            self.vocabulary, self.do_lower_case, self.strip_accents, self.added_tokens
+        )
 
     def get_config(self):
         config = super().get_config()
         for name in ("lowercase", "split", "suffix_indicator", "oov_token", "special_tokens"):
             del config[name]
-        return {**config, "do_lower_case": self.do_lower_case}
+        return {**config, "do_lower_case": self.do_lower_case, "added_tokens": self.added_tokens}
 
     def _tokenize_python(self, inputs):
         inputs = _unpacked(inputs)
@@ -99,10 +102,12 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         import tensorflow_text as tf_text
 
         replace = tf.strings.regex_replace
-        text = replace(text, f"[{''.join(_STAND_INS.values())}]", "\x00")
-        for token, stand_in in _STAND_INS.items():
-            text = replace(text, token.replace("[", r"\["), f" {stand_in} ")
-        text = replace(replace(text, f"[{_REMOVED_BUT_STAND_INS}]", ""), f"[{SPACE}]", " ")
+        stand_ins = {token: chr(_FIRST_STAND_IN + i) for i, token in enumerate(self.plain.whole_tokens)}
+        removed = REMOVED.replace(r"\x{E000}-", rf"\x{{{_FIRST_STAND_IN + len(stand_ins):X}}}-")
+        text = replace(text, f"[{''.join(stand_ins.values())}]", "\x00")
+        for token, stand_in in stand_ins.items():
+            text = replace(text, re.escape(token), f" {stand_in} ")
+        text = replace(replace(text, f"[{removed}]", ""), f"[{SPACE}]", " ")
         if self.strip_accents:
             text = replace(tf_text.normalize_utf8(text, "NFD"), f"[{ACCENT}]", "")
         if self.do_lower_case:
@@ -110,7 +115,7 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
             text = tf.strings.lower(replace(text, "Σ", "σ"), encoding="utf-8")
         words = tf_text.regex_split(text, f"[ {MARK}{CJK}]", f"[{MARK}{CJK}]")
         flat = words.flat_values
-        for token, stand_in in _STAND_INS.items():
+        for token, stand_in in stand_ins.items():
             flat = tf.where(flat == stand_in, token, flat)
         return words.with_flat_values(flat)
 

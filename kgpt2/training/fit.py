@@ -90,10 +90,12 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console) -> dict:
 
 
 def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
-    """The task to train: a preset's, or one with random weights."""
+    """The task to train: a checkpoint's, or one with random weights."""
     model = config.model
-    if plan.preset:
-        return load_task(plan.preset, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length)
+    if plan.checkpoint:
+        return load_task(
+            plan.checkpoint, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length
+        )
     scratch = model.from_scratch
     return from_scratch(
         plan.tokenizer.vocabulary,

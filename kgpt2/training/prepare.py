@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
-from kgpt2.checkpoints.names import resolve
-from kgpt2.checkpoints.preset import Preset, Tokenizer, read_preset
+from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
+from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
 from kgpt2.config import Config
 from kgpt2.data.batches import Batches
@@ -20,7 +20,7 @@ class Plan:
     """A run, ready to start.
 
     Attributes:
-        preset: the model to start from; None: from scratch.
+        checkpoint: the model to start from; None: from scratch.
         tokenizer: the model's.
         train, validation: batches; validation is None where nothing is held out.
         updates: optimizer updates in all.
@@ -28,7 +28,7 @@ class Plan:
         notes: what a user should know about the data, a line each.
     """
 
-    preset: Preset | None
+    checkpoint: Checkpoint | None
     tokenizer: Tokenizer
     train: Batches
     validation: Batches | None
@@ -44,18 +44,18 @@ def prepare(config: Config) -> Plan:
         RequestError: the model or the data is not there or not usable.
         WorkError: the model has to be downloaded and cannot be.
     """
-    preset = None if config.model.preset is None else read_preset(resolve(config.model.preset))
-    if preset and config.model.sequence_length > preset.shape.max_sequence_length:
+    checkpoint = None if config.model.preset is None else read_model(config.model.preset)
+    if checkpoint and config.model.sequence_length > checkpoint.shape.max_sequence_length:
         raise RequestError(
             f"model.sequence_length: {config.model.sequence_length} is more than the context of "
-            f"{config.model.preset}, which is {preset.shape.max_sequence_length}"
+            f"{config.model.preset}, which is {checkpoint.shape.max_sequence_length}"
         )
-    if preset and config.model.freeze_layers > preset.shape.num_layers:
+    if checkpoint and config.model.freeze_layers > checkpoint.shape.num_layers:
         raise RequestError(
-            f"model.freeze_layers: {config.model.freeze_layers} of {preset.shape.num_layers} blocks there are"
+            f"model.freeze_layers: {config.model.freeze_layers} of {checkpoint.shape.num_layers} blocks there are"
         )
     train_texts, validation_texts, notes = _read_texts(config)
-    tokenizer = preset.load_tokenizer() if preset else _scratch_tokenizer(config, train_texts + validation_texts)
+    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, train_texts + validation_texts)
     train = _batches(config, tokenizer, train_texts, shuffle_seed=config.train.seed)
     validation = _batches(config, tokenizer, validation_texts) if validation_texts else None
     if train.table.cut:
@@ -63,7 +63,7 @@ def prepare(config: Config) -> Plan:
         notes.append(f"{train.table.cut:,} examples are longer than {length} tokens and lose their end")
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate)
-    return Plan(preset, tokenizer, train, validation, updates, min(interval, updates), notes)
+    return Plan(checkpoint, tokenizer, train, validation, updates, min(interval, updates), notes)
 
 
 def _read_texts(config: Config) -> tuple[list[str], list[str], list[str]]:

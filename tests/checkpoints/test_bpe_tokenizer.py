@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GPT2Tokenizer
 
-from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
+from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, read_bpe_files
 from kgpt2.errors import RequestError
 
 
@@ -16,7 +16,7 @@ def pair(english_files):
     vocabulary, merges = english_files / "vocabulary.json", english_files / "merges.txt"
     pairs = [tuple(line.split()) for line in merges.read_text("utf-8").splitlines()[1:]]
     oracle = GPT2Tokenizer(vocab=json.loads(vocabulary.read_text("utf-8")), merges=pairs)
-    return BpeTokenizer(vocabulary, merges), oracle
+    return BpeTokenizer(*read_bpe_files(vocabulary, merges)), oracle
 
 
 @settings(max_examples=1000, deadline=None)
@@ -31,8 +31,8 @@ def test_ids_and_text_equal_those_of_transformers(pair, text):
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path, english_files):
     (tmp_path / "merges.txt").write_text("x1 y2\n")
-    with pytest.raises(RequestError, match="does not belong to"):
-        BpeTokenizer(english_files / "vocabulary.json", tmp_path / "merges.txt")
+    with pytest.raises(RequestError, match="do not belong together"):
+        BpeTokenizer(*read_bpe_files(english_files / "vocabulary.json", tmp_path / "merges.txt"))
     (tmp_path / "vocabulary.json").write_text('{"a": 0}')
     with pytest.raises(RequestError, match="not a GPT-2 vocabulary"):
-        BpeTokenizer(tmp_path / "vocabulary.json", english_files / "merges.txt")
+        BpeTokenizer(*read_bpe_files(tmp_path / "vocabulary.json", english_files / "merges.txt"))

@@ -3,8 +3,9 @@ import time
 
 import pytest
 
-from kgpt2.checkpoints import names
-from kgpt2.checkpoints.names import KERASHUB_PRESETS, PRESET_FILES, resolve
+from kgpt2.checkpoints import kaggle
+from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS, PRESET_FILES
+from kgpt2.checkpoints.names import read_model
 from kgpt2.errors import RequestError, WorkError
 
 
@@ -30,15 +31,15 @@ def test_the_preset_table_is_kerashubs():
 
 def test_a_cached_preset_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(names, "_reachable", lambda host: pytest.fail("looked for the network"))
+    monkeypatch.setattr(kaggle, "reachable", lambda host: pytest.fail("looked for the network"))
     folder = fill_kaggle_cache(tmp_path)
-    assert resolve("gpt2_base_en") == folder
+    assert KERASHUB_PRESETS["gpt2_base_en"].fetch() == folder
     shutil.rmtree(folder.parent / ".complete")
     (folder.parent / "3.complete").write_text("")
     assert not KERASHUB_PRESETS["gpt2_base_en"].is_cached(), "that is no marker of kagglehub"
     (folder.parent / ".complete").mkdir()
     (folder.parent / ".complete/3.complete").write_text("")
-    assert resolve("gpt2_base_en") == folder
+    assert KERASHUB_PRESETS["gpt2_base_en"].fetch() == folder
 
 
 def test_a_download_that_was_cut_off_does_not_count(tmp_path, monkeypatch):
@@ -49,11 +50,11 @@ def test_a_download_that_was_cut_off_does_not_count(tmp_path, monkeypatch):
 
 def test_without_network_and_cache_it_fails_at_once_and_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(names.urllib.request, "getproxies", dict)
-    monkeypatch.setattr(names.socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
+    monkeypatch.setattr(kaggle.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(kaggle.socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
     began = time.perf_counter()
     with pytest.raises(WorkError, match="copy the preset's files to") as error:
-        resolve("gpt2_base_en")
+        read_model("gpt2_base_en")
     assert time.perf_counter() - began < 1
     assert str(tmp_path) in str(error.value)
     assert len(str(error.value).splitlines()) == 2
@@ -62,14 +63,14 @@ def test_without_network_and_cache_it_fails_at_once_and_says_what_to_do(tmp_path
 def test_a_failed_download_is_one_line_of_reason(tmp_path, monkeypatch):
     kagglehub = pytest.importorskip("kagglehub")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(names, "_reachable", lambda host: True)
+    monkeypatch.setattr(kaggle, "reachable", lambda host: True)
 
     def fail(handle):
         raise ConnectionError("reset by peer\nand much more")
 
     monkeypatch.setattr(kagglehub, "model_download", fail)
     with pytest.raises(WorkError, match=r"the download failed \(reset by peer\)"):
-        resolve("gpt2_base_en")
+        read_model("gpt2_base_en")
 
 
 def test_hugging_face_cache(tmp_path, monkeypatch, chinese_preset):
@@ -80,24 +81,24 @@ def test_hugging_face_cache(tmp_path, monkeypatch, chinese_preset):
     shutil.copytree(chinese_preset, snapshot)
     (repository / "refs").mkdir()
     (repository / "refs/main").write_text("abc123")
-    assert resolve("hf://someone/poems") == snapshot
-    assert resolve("hf://someone/poems@abc123") == snapshot
+    assert read_model("hf://someone/poems").folder == snapshot
+    assert read_model("hf://someone/poems@abc123").folder == snapshot
     with pytest.raises(WorkError, match="not in the local cache"):
-        resolve("hf://someone/else")
+        read_model("hf://someone/else")
     for bad in ("hf://poems", "hf://../x", "hf://a/b/c"):
         with pytest.raises(RequestError, match="hf://ORGANISATION/NAME"):
-            resolve(bad)
+            read_model(bad)
 
 
 def test_folders(tmp_path, chinese_preset):
-    assert resolve(str(chinese_preset)) == chinese_preset
+    assert read_model(str(chinese_preset)).folder == chinese_preset
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text("")
     with pytest.raises(RequestError, match="has saved no model yet"):
-        resolve(str(run))
+        read_model(str(run))
     shutil.copytree(chinese_preset, run / "preset")
-    assert resolve(str(run)) == run / "preset"
+    assert read_model(str(run)).folder == run / "preset"
 
 
 @pytest.mark.parametrize(
@@ -106,17 +107,17 @@ def test_folders(tmp_path, chinese_preset):
         (lambda path: None, "neither a folder nor a known name"),
         (lambda path: path.write_text("x"), "this is a file"),
         (lambda path: path.mkdir(), "no model in this folder"),
-        (lambda path: (path.mkdir(), (path / "config.json").write_text("[1]")), "not the configuration of a Keras"),
-        (lambda path: (path.mkdir(), (path / "config.json").write_text('{"model_type": "gpt2"}')), "Hugging Face"),
+        (lambda path: (path.mkdir(), (path / "config.json").write_text("[1]")), "not the configuration of a model"),
+        (lambda path: (path.mkdir(), (path / "config.json").write_text('{"model_type": "gpt2"}')), "no tokenizer"),
     ],
 )
 def test_what_is_no_model(tmp_path, make, words):
     path = tmp_path / "thing"
     make(path)
     with pytest.raises(RequestError, match=words):
-        resolve(str(path))
+        read_model(str(path))
 
 
 def test_a_slip_of_the_keyboard_gets_a_hint():
     with pytest.raises(RequestError, match="did you mean gpt2_medium_en"):
-        resolve("gpt2_medum_en")
+        read_model("gpt2_medum_en")

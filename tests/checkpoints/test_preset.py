@@ -3,7 +3,8 @@ import shutil
 
 import pytest
 
-from kgpt2.checkpoints.preset import CHINESE, STOCK, Shape, read_preset
+from kgpt2.checkpoints.preset import read_preset
+from kgpt2.checkpoints.shape import Shape
 from kgpt2.errors import RequestError
 
 
@@ -20,11 +21,15 @@ def change(path, **values):
 
 def test_both_families(chinese_preset, english_preset):
     preset = read_preset(chinese_preset)
-    assert (preset.family, preset.sequence_length) == (CHINESE, 64)
-    assert preset.shape == Shape(preset.load_tokenizer().vocabulary_size, 2, 2, 32, 128, 64, 0.1)
+    assert (preset.is_chinese, preset.sequence_length) == (True, 64)
+    assert preset.shape == Shape(preset.tokenizer.vocabulary_size, 2, 2, 32, 128, 64, 0.1)
     preset = read_preset(english_preset)
-    assert (preset.family, preset.sequence_length) == (STOCK, 64)
-    assert preset.load_tokenizer().encode("hello world") == preset.load_tokenizer().encode("hello world")
+    assert (preset.is_chinese, preset.sequence_length) == (False, 64)
+    assert preset.tokenizer.encode("hello world") == preset.tokenizer.encode("hello world")
+
+
+def read_preset_size(folder):
+    return json.loads((folder / "config.json").read_text("utf-8"))["config"]["vocabulary_size"]
 
 
 @pytest.mark.parametrize(
@@ -49,9 +54,11 @@ def test_other_damage_is_refused(copy):
     change(copy / "config.json", dtype={"class_name": "DTypePolicyMap", "config": {}})
     with pytest.raises(RequestError, match="quantized"):
         read_preset(copy)
+    size = read_preset_size(copy)
     change(copy / "config.json", dtype=None, vocabulary_size=5)
     with pytest.raises(RequestError, match="do not belong together"):
-        read_preset(copy).load_tokenizer()
+        read_preset(copy)
+    change(copy / "config.json", vocabulary_size=size)
     (copy / "model.weights.h5").unlink()
     with pytest.raises(RequestError, match=r"no model\.weights\.h5"):
         read_preset(copy)

@@ -21,7 +21,7 @@ def test_json(kgpt2, chinese_preset, sampler):
     assert [(o["prompt"], o["index"]) for o in found] == [(p, i) for p in ("春眠", "白日依山") for i in (0, 1)]
     from kgpt2.checkpoints.preset import read_preset
 
-    tokenizer = read_preset(chinese_preset).load_tokenizer()
+    tokenizer = read_preset(chinese_preset).tokenizer
     for o in found:
         assert list(o) == KEYS
         assert o["text"] == o["prompt"] + o["completion"] == tokenizer.decode(o["token_ids"])

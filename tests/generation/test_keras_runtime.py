@@ -21,7 +21,7 @@ def loaded(request):
     import kgpt2.models as models
 
     preset = read_preset(request.getfixturevalue(request.param))
-    return models.load_task(preset), preset.load_tokenizer(), TEXTS[request.param]
+    return models.load_task(preset), preset.tokenizer, TEXTS[request.param]
 
 
 def forward(task, ids):

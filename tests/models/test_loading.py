@@ -70,7 +70,7 @@ def test_weights_of_another_network_are_refused(chinese_preset, english_preset, 
     with pytest.raises(RequestError, match="the weights do not fit"):
         models.load_task(read_preset(folder))
     (folder / "model.weights.h5").write_bytes(b"no HDF5")
-    with pytest.raises(RequestError, match="the weights do not fit"):
+    with pytest.raises(RequestError, match="not an HDF5 file"):
         models.load_task(read_preset(folder))
 
 

@@ -120,7 +120,7 @@ def test_greedy_text(pair):
     preset, _, network = pair
     import kgpt2.models as models
 
-    codec, runtime = preset.load_tokenizer(), KerasRuntime(models.load_task(preset))
+    codec, runtime = preset.tokenizer, KerasRuntime(models.load_task(preset))
     settings = Settings(sampler="greedy", max_new_tokens=30, default_bans=False)
     texts = ["春眠", "花落知", "hello", ""]
     prompts = prepare_prompts(texts, codec, runtime.context, settings)

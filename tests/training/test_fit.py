@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 import kgpt2.models as models
-from kgpt2.checkpoints.names import resolve
+from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
@@ -64,14 +64,14 @@ def plain_metrics(task, batches):
 
 def test_validation_metrics_equal_plain_numpy(run):
     summary, plan, folder = run()
-    task = models.load_task(read_preset(resolve(str(folder))))
+    task = models.load_task(read_model(str(folder)))
     assert summary["validation"] == pytest.approx(plain_metrics(task, plan.validation), rel=1e-4)
 
 
 def test_training_metrics_equal_plain_numpy(run):
     # So small a rate that the weights stay where they are: the running mean is then that of the first weights.
     summary, plan, folder = run("train.learning_rate=1e-12", "train.schedule=constant", "train.epochs=1")
-    task = models.load_task(read_preset(resolve(str(folder))))
+    task = models.load_task(read_model(str(folder)))
     assert summary["train"] == pytest.approx(plain_metrics(task, plan.train), rel=1e-4)
     assert summary["tokens"] == int((plan.train.table.lengths - 1).sum())
 
@@ -104,7 +104,7 @@ def test_the_preset_is_the_best_model_not_the_last(run):
 
 def test_the_same_seed_gives_the_same_weights(run):
     def weights(folder):
-        return models.load_task(read_preset(resolve(str(folder)))).get_weights()
+        return models.load_task(read_model(str(folder))).get_weights()
 
     first, again, other = (run("train.epochs=1", f"train.seed={seed}")[2] for seed in (3, 3, 4))
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(again), strict=True))

@@ -1,0 +1,230 @@
+"""The description of tensors inside a PyTorch file, read without running a pickle.
+
+A pickle is a program for a small stack machine, and Python's own machine lets that program call anything. The one here
+knows the instructions that `torch.save` writes for a state dict, builds plain values from them, and turns a call into
+data: of the functions that a state dict names it knows four, by name, and calls none of them.
+Source of the instructions: the standard library's `pickletools`.
+"""
+
+import dataclasses
+import pickletools
+from typing import BinaryIO
+
+from kgpt2.errors import RequestError
+
+# torch's storage classes that hold numbers, and the type of the numbers.
+STORAGES = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+_FUNCTIONS = {
+    ("collections", "OrderedDict"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch", "Size"),
+}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_VALUES = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "INT", "LONG", "FLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINBYTES", "SHORT_BINBYTES"),
+}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_MARK = object()
+
+
+@dataclasses.dataclass(frozen=True)
+class Name:
+    """A class or function that the pickle names; never looked up."""
+
+    module: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """Where a tensor's numbers lie: the key of the storage, its type and how many numbers it has."""
+
+    key: str
+    dtype: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorView:
+    """A tensor as a view into a storage; offset and strides count numbers, not bytes."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def read_pickle(file: BinaryIO, where: str) -> object:
+    """The value that a pickle describes; the file is left right behind it.
+
+    Args:
+        file: positioned at the pickle.
+        where: the name of the file, for errors.
+
+    Returns:
+        Plain values; tensors as `TensorView`, classes and functions as `Name`.
+
+    Raises:
+        RequestError: the pickle is broken, or does anything that a file of weights does not.
+    """
+    machine = _Machine(where)
+    try:
+        for operation, argument, _ in pickletools.genops(file):
+            machine.run(operation.name, argument)
+        return machine.result()
+    except RequestError:
+        raise
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError) as error:
+        raise RequestError(f"{where}: not a PyTorch file that can be read ({error})") from None
+
+
+class _Machine:
+    def __init__(self, where: str):
+        self.where = where
+        self.stack: list = []
+        self.memo: dict[int, object] = {}
+
+    def result(self) -> object:
+        (value,) = self.stack
+        return value
+
+    def run(self, operation: str, argument) -> None:
+        if operation in ("PROTO", "FRAME", "STOP"):
+            return
+        if operation in _VALUES:
+            self.stack.append(argument)
+        elif operation in _CONSTANTS:
+            self.stack.append(_CONSTANTS[operation])
+        elif operation in _EMPTY:
+            self.stack.append(_EMPTY[operation]())
+        elif operation == "MARK":
+            self.stack.append(_MARK)
+        elif operation in ("BINPUT", "LONG_BINPUT", "PUT"):
+            self.memo[argument] = self.stack[-1]
+        elif operation == "MEMOIZE":
+            self.memo[len(self.memo)] = self.stack[-1]
+        elif operation in ("BINGET", "LONG_BINGET", "GET"):
+            self.stack.append(self.memo[argument])
+        else:
+            method = getattr(self, f"_{operation.lower()}", None)
+            if method is None:
+                raise RequestError(
+                    f"{self.where}: refused, its pickle uses {operation}, which no file of weights needs"
+                )
+            method(argument)
+
+    def _pop_mark(self) -> list:
+        position = len(self.stack) - 1 - self.stack[::-1].index(_MARK)
+        values = self.stack[position + 1 :]
+        del self.stack[position:]
+        return values
+
+    def _tuple(self, _) -> None:
+        self.stack.append(tuple(self._pop_mark()))
+
+    def _tuple1(self, _) -> None:
+        self.stack[-1:] = [tuple(self.stack[-1:])]
+
+    def _tuple2(self, _) -> None:
+        self.stack[-2:] = [tuple(self.stack[-2:])]
+
+    def _tuple3(self, _) -> None:
+        self.stack[-3:] = [tuple(self.stack[-3:])]
+
+    def _list(self, _) -> None:
+        self.stack.append(self._pop_mark())
+
+    def _dict(self, _) -> None:
+        values = self._pop_mark()
+        self.stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+
+    def _append(self, _) -> None:
+        value = self.stack.pop()
+        _require(isinstance(self.stack[-1], list))
+        self.stack[-1].append(value)
+
+    def _appends(self, _) -> None:
+        values = self._pop_mark()
+        _require(isinstance(self.stack[-1], list))
+        self.stack[-1].extend(values)
+
+    def _setitem(self, _) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _require(isinstance(self.stack[-1], dict))
+        self.stack[-1][key] = value
+
+    def _setitems(self, _) -> None:
+        values = self._pop_mark()
+        _require(isinstance(self.stack[-1], dict))
+        self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
+
+    def _pop(self, _) -> None:
+        self.stack.pop()
+
+    def _global(self, argument: str) -> None:
+        self._name(*argument.split(" ", 1))
+
+    def _stack_global(self, _) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        self._name(module, name)
+
+    def _name(self, module: str, name: str) -> None:
+        if (module, name) not in _FUNCTIONS and not (module == "torch" and name in STORAGES):
+            raise RequestError(
+                f"{self.where}: refused, its pickle names {module}.{name}, which no file of weights needs\n"
+                "nothing of it was run; save the weights as model.safetensors, or only model.state_dict()"
+            )
+        self.stack.append(Name(module, name))
+
+    def _binpersid(self, _) -> None:
+        kind, storage, key, _, size, *_ = self.stack.pop()
+        _require(kind == "storage" and isinstance(storage, Name) and storage.name in STORAGES)
+        _require(isinstance(key, str) and _is_count(size))
+        self.stack.append(Storage(key, STORAGES[storage.name], size))
+
+    def _reduce(self, _) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        _require(isinstance(function, Name) and isinstance(arguments, tuple))
+        if function.name == "OrderedDict":
+            self.stack.append(dict(*arguments))
+        elif function.name == "_rebuild_parameter":
+            self.stack.append(arguments[0])
+        elif function.name == "Size":
+            self.stack.append(tuple(*arguments))
+        else:
+            self.stack.append(_tensor_view(*arguments[:4]))
+
+    def _build(self, _) -> None:
+        # torch hangs `_metadata` on the state dict: versions of modules, nothing that weights need.
+        self.stack.pop()
+        _require(isinstance(self.stack[-1], dict))
+
+
+def _tensor_view(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> TensorView:
+    _require(isinstance(storage, Storage) and _is_count(offset))
+    _require(isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides))
+    _require(all(map(_is_count, shape + strides)))
+    return TensorView(storage, offset, shape, strides)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _require(good: bool) -> None:
+    if not good:
+        raise ValueError("its pickle does not describe tensors")

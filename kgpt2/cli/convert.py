@@ -1,0 +1,64 @@
+"""`kgpt2 convert`."""
+
+import click
+
+from kgpt2.cli.options import debug_option, json_option, say
+
+
+@click.command("convert")
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option(
+    "--to",
+    type=click.Choice(["keras", "transformers", "gguf"]),
+    default="keras",
+    show_default=True,
+    help="A Keras preset, a Hugging Face folder, or a GGUF file for llama.cpp (BPE models).",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    help="Type of the weights.  [default: as they are stored]",
+)
+@json_option
+@debug_option
+def command(source, destination, to, dtype, as_json) -> None:
+    """Convert the model SRC and write it to DST.
+
+    SRC is any MODEL: a Hugging Face folder, hf://ORGANISATION/NAME, a Keras preset, a run folder, or a name from
+    `kgpt2 models`. DST must not exist yet; it is written whole or not at all.
+    """
+    import dataclasses
+    import json
+    from pathlib import Path
+
+    from kgpt2.checkpoints.names import read_model
+    from kgpt2.conversion.convert import convert
+
+    checkpoint = read_model(source)
+    with _bar() as progress:
+        done = convert(checkpoint, Path(destination), to, dtype, progress)
+    for note in done.notes:
+        say(f"note: {note}")
+    if as_json:
+        click.echo(json.dumps({"source": source, **dataclasses.asdict(done)}, ensure_ascii=False))
+    else:
+        size = f"{done.parameters / 1e6:,.1f} M parameters, {done.dtype}, {done.bytes / 1e6:,.0f} MB"
+        say(f"{done.destination}: {size}, written in {done.seconds:.1f} s")
+
+
+def _bar():
+    """A context manager that gives `convert` its progress function; the bar shows bytes, their rate and the end."""
+    import contextlib
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    @contextlib.contextmanager
+    def shown():
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("convert")
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    return shown()
