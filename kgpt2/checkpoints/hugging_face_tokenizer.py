@@ -28,19 +28,22 @@ def read_hugging_face_tokenizer(folder: Path) -> Tokenizer:
     """
     config = _object(folder / "tokenizer_config.json")
     fast = _object(folder / "tokenizer.json")
+    for section in ("model", "normalizer", "pre_tokenizer"):
+        if not isinstance(fast.get(section), dict | None):
+            raise RequestError(f"{folder / 'tokenizer.json'}: its {section} is no JSON object")
     if (folder / "vocab.txt").is_file():
         return _bert(folder, config, fast, read_vocabulary(folder / "vocab.txt"))
     if (folder / "vocab.json").is_file():
         token_to_id, merges = read_bpe_files(folder / "vocab.json", folder / "merges.txt")
         return _bpe(folder, config, fast, token_to_id, merges)
-    model = fast.get("model")
-    kind = model.get("type") if isinstance(model, dict) else None
+    model = fast.get("model") or {}
+    kind = model.get("type")
     if kind == "WordPiece":
         _require_wordpiece(folder / "tokenizer.json", fast)
         return _bert(folder, config, fast, _in_order(folder / "tokenizer.json", model.get("vocab")))
     if kind == "BPE":
         _require_byte_level(folder / "tokenizer.json", fast)
-        merges = [tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in model.get("merges") or ()]
+        merges = _merges(folder / "tokenizer.json", model.get("merges"))
         token_to_id = {token: i for i, token in enumerate(_in_order(folder / "tokenizer.json", model.get("vocab")))}
         return _bpe(folder, config, fast, token_to_id, merges)
     if fast:
@@ -152,9 +155,25 @@ def _require_byte_level(path: Path, fast: dict) -> None:
 
 
 def _in_order(path: Path, vocabulary: object) -> list[str]:
-    if not isinstance(vocabulary, dict) or set(vocabulary.values()) != set(range(len(vocabulary))):
+    ids = vocabulary.values() if isinstance(vocabulary, dict) else [None]
+    if not all(type(index) is int for index in ids) or sorted(ids) != list(range(len(ids))):
         raise RequestError(f"{path}: the ids of its vocabulary do not run from 0 without a gap")
     return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _merges(path: Path, merges: object) -> list[tuple[str, str]]:
+    """The merges of tokenizer.json: "a b" in files of older versions, ["a", "b"] in newer ones."""
+    split = [merge.split(" ") if isinstance(merge, str) else merge for merge in _list(path, merges)]
+    pairs = [tuple(_list(path, merge)) for merge in split]
+    if not all(len(pair) == 2 and all(isinstance(token, str) for token in pair) for pair in pairs):
+        raise RequestError(f"{path}: its merges are no pairs of tokens")
+    return pairs
+
+
+def _list(path: Path, value: object) -> list:
+    if not isinstance(value, list):
+        raise RequestError(f"{path}: a list was expected where {str(value)[:20]!r} stands")
+    return value
 
 
 def _entry(path: Path, value: object) -> dict:

@@ -57,7 +57,8 @@ def _bar():
     @contextlib.contextmanager
     def shown():
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("convert")
             yield lambda done, total: bar.update(task, completed=done, total=total)
 

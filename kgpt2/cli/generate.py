@@ -9,12 +9,15 @@ from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
 
 @click.command("generate")
 @click.argument("prompt", nargs=-1)
-@click.option("--model", metavar="MODEL", help="A name from `kgpt2 models`, a preset folder or a run folder.")
+@click.option("--model", metavar="MODEL", help="A name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder.")
 @click.option("--prompts", "prompts_file", metavar="FILE", help="Prompts from a file, one a line; - is stdin.")
 @click.option("--sampler", default="top_p", show_default=True, help="greedy, top_k, top_p or random.")
 @click.option("--k", type=int, default=50, show_default=True, help="How many of the likeliest tokens stay; 0: all.")
 @click.option("--p", type=float, default=0.95, show_default=True, help="Share of the probability that stays (top_p).")
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="Below 1 safer, above 1 bolder.")
+@click.option(
+    "--no-repeat-ngram", type=int, default=0, show_default=True, help="No run of N tokens comes twice; 0: off."
+)
 @click.option("--max-new-tokens", type=int, help="How many tokens may follow.  [default: 128, or what fits]")
 @click.option("--max-length", type=int, help="The same limit with start token and prompt included.")
 @click.option("-n", "--num-return", type=int, default=1, show_default=True, help="Continuations of each prompt.")
@@ -40,7 +43,7 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     settings = Settings(default_bans=not no_default_bans, **options)
     texts = read_prompts(prompt, prompts_file)
     if model is None:
-        raise RequestError("--model is missing: a name from `kgpt2 models`, a preset folder or a run folder")
+        raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
     checkpoint = read_model(model)
     tokenizer = checkpoint.tokenizer
     prompts = prepare_prompts(texts, tokenizer, checkpoint.shape.max_sequence_length, settings)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from kgpt2.errors import RequestError
-from kgpt2.generation.processors import ban, next_tokens
+from kgpt2.generation.processors import ban, ban_repeated_ngrams, next_tokens
 from kgpt2.generation.runtime import Runtime
 from kgpt2.generation.settings import Settings
 
@@ -203,7 +203,9 @@ def _run(runtime: Runtime, state: _BatchState, settings: Settings, end_id: int, 
     for position in range(state.first, state.last):
         rows = np.flatnonzero((position >= state.lengths) & ~state.done)
         if len(rows):
-            tokens = next_tokens(ban(logits[rows], banned), settings, [state.draws[row] for row in rows])
+            allowed = ban(logits[rows], banned)
+            allowed = ban_repeated_ngrams(allowed, state.tokens[rows, :position], settings.no_repeat_ngram)
+            tokens = next_tokens(allowed, settings, [state.draws[row] for row in rows])
             state.append(rows, tokens, position, end_id)
         if state.done.all():
             break

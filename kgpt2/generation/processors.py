@@ -1,4 +1,4 @@
-"""From logits to the next token: bans, temperature, top-k, top-p, then the best token or a draw.
+"""From logits to the next token: bans, repeats, temperature, top-k, top-p, then the best token or a draw.
 
 The order and the meaning are those of transformers' logits processors. Arrays are NumPy, `(rows, vocabulary)`.
 """
@@ -13,6 +13,27 @@ from kgpt2.generation.settings import Settings
 def ban(logits: np.ndarray, banned: np.ndarray) -> np.ndarray:
     """Logits with the tokens of a boolean mask `(vocabulary,)` at minus infinity."""
     return np.where(banned, -np.inf, logits)
+
+
+def ban_repeated_ngrams(logits: np.ndarray, tokens: np.ndarray, n: int) -> np.ndarray:
+    """Logits with every token at minus infinity that would complete a run of n tokens which the row holds already.
+
+    A row in which nothing would be left keeps its logits, so that there is always a next token.
+
+    Args:
+        logits: float `(rows, vocabulary)`.
+        tokens: int `(rows, length)`, the text of each row so far, start token and prompt included.
+        n: length of the run; 0 bans nothing.
+    """
+    if n == 0 or tokens.shape[1] < n:
+        return logits
+    runs = np.lib.stride_tricks.sliding_window_view(tokens, n, axis=1)
+    repeated = (runs[:, :, :-1] == tokens[:, None, tokens.shape[1] - n + 1 :]).all(axis=-1)
+    rows, places = np.nonzero(repeated)
+    banned = logits.copy()
+    banned[rows, runs[rows, places, -1]] = -np.inf
+    alive = np.isfinite(banned).any(axis=-1, keepdims=True)
+    return np.where(alive, banned, logits)
 
 
 def keep_top_k(logits: np.ndarray, k: int) -> np.ndarray:

@@ -17,6 +17,7 @@ class Settings:
         k: how many of the most probable tokens stay (0: all).
         p: the smallest set of most probable tokens whose probabilities sum to p or more stays.
         temperature: divides the logits, before k and p are applied.
+        no_repeat_ngram: no run of so many tokens comes twice in a text, prompt included (0: off).
         max_new_tokens: None: 128, or what the context leaves.
         max_length: start token and prompt included; rules out max_new_tokens.
         num_return: continuations of each prompt.
@@ -29,6 +30,7 @@ class Settings:
     k: int = 50
     p: float = 0.95
     temperature: float = 1.0
+    no_repeat_ngram: int = 0
     max_new_tokens: int | None = None
     max_length: int | None = None
     num_return: int = 1
@@ -42,6 +44,7 @@ class Settings:
         _require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
         _require(0 < self.p <= 1, "p", self.p, "more than 0 and at most 1")
         _require(0 < self.temperature < float("inf"), "temperature", self.temperature, "more than 0 (or use greedy)")
+        _require(self.no_repeat_ngram >= 0, "no_repeat_ngram", self.no_repeat_ngram, "0 (off) or more")
         for name in ("max_new_tokens", "max_length"):
             value = getattr(self, name)
             _require(value is None or value > 0, name, value, "1 or more")

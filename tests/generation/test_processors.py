@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from kgpt2.generation.processors import ban, distribution, keep_top_k, keep_top_p, next_tokens, softmax
+from kgpt2.generation.processors import (
+    ban,
+    ban_repeated_ngrams,
+    distribution,
+    keep_top_k,
+    keep_top_p,
+    next_tokens,
+    softmax,
+)
 from kgpt2.generation.settings import Settings
 
 RNG = np.random.default_rng(0)
@@ -80,3 +88,23 @@ def test_a_row_does_not_depend_on_its_neighbours():
     together = next_tokens(LOGITS[:3], settings, [np.random.default_rng(seed) for seed in range(3)])
     alone = [next_tokens(LOGITS[i : i + 1], settings, [np.random.default_rng(i)])[0] for i in range(3)]
     assert together.tolist() == alone
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 12])
+def test_repeated_ngrams_are_banned_as_in_transformers(n):
+    torch = pytest.importorskip("torch")
+    from transformers.generation.logits_process import NoRepeatNGramLogitsProcessor
+
+    rng = np.random.default_rng(n)
+    for length in (1, 2, 5, 11, 12, 40):
+        tokens = rng.integers(0, 4 if n > 1 else 30, (20, length))
+        logits = rng.normal(0, 3, (20, 50)).astype("float32")
+        theirs = NoRepeatNGramLogitsProcessor(n)(torch.tensor(tokens), torch.tensor(logits)).numpy()
+        assert np.array_equal(ban_repeated_ngrams(logits, tokens, n), theirs)
+
+
+def test_where_every_token_would_repeat_the_ban_gives_way():
+    logits = np.array([[1.0, 2.0], [1.0, 2.0]])
+    banned = ban_repeated_ngrams(logits, np.array([[0, 1, 0], [0, 0, 0]]), 1)
+    assert np.array_equal(banned, [[1.0, 2.0], [-np.inf, 2.0]])
+    assert ban_repeated_ngrams(logits, np.array([[0], [0]]), 0) is logits

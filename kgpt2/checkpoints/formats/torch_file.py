@@ -18,6 +18,8 @@ from kgpt2.errors import RequestError
 MAX_PICKLE_BYTES = 64 << 20
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+# What zipfile raises for one broken archive or another.
+_BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
 
 
 @contextlib.contextmanager
@@ -34,7 +36,7 @@ def open_torch(path: Path) -> Iterator[Tensors]:
                 value, read_storage = _open_zip(stack.enter_context(zipfile.ZipFile(file)), str(path))
             else:
                 value, read_storage = _open_legacy(file, str(path))
-        except (OSError, zipfile.BadZipFile, NotImplementedError, struct.error) as error:
+        except _BROKEN as error:
             raise RequestError(f"{path}: not a PyTorch file that can be read ({error})") from None
         yield _tensors(value, read_storage, str(path))
 
@@ -66,7 +68,7 @@ def _open_zip(archive: zipfile.ZipFile, where: str) -> tuple[object, ReadStorage
             raise RequestError(f"{where}: storage {storage.key!r} is {found}, {wanted} bytes were promised")
         try:
             return archive.read(entry)
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+        except _BROKEN as error:
             raise RequestError(f"{where}: storage {storage.key!r} cannot be read ({error})") from None
 
     with archive.open(root + "data.pkl") as pickled:
