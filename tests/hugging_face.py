@@ -26,7 +26,7 @@ def bert_vocabulary(size: int) -> list[str]:
     tokens += [*"，。！？：；、-,.", *CHARACTERS, *"abcdefghijklmnopqrstuvwxyz0123456789"]
     tokens += [f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789"] + ["hello", "##llo", "2024", "##春"]
     tokens = list(dict.fromkeys(tokens))
-    return tokens + [chr(0x6000 + i) for i in range(size - len(tokens))]
+    return (tokens + [c for c in map(chr, range(0x6000, 0x6000 + size)) if c not in CHARACTERS])[:size]
 
 
 def uer_vocabulary(name: str) -> list[str]:

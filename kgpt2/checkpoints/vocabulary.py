@@ -19,6 +19,12 @@ def read_vocabulary(path: Path) -> list[str]:
     """
     text = read_text(path, "vocabulary").replace("\r\n", "\n")
     tokens = text.removesuffix("\n").split("\n")
+    if len(set(tokens)) < len(tokens):
+        first: dict[str, int] = {}
+        line = next(i for i, token in enumerate(tokens) if first.setdefault(token, i) != i)
+        raise RequestError(
+            f"{path}, line {line + 1}: {tokens[line]!r} stands in line {first[tokens[line]] + 1} already"
+        )
     missing = [token for token in SPECIAL_TOKENS[:-1] if token not in tokens]
     if missing:
         raise RequestError(f"{path}: not a BERT vocabulary, it lacks {', '.join(missing)}")
