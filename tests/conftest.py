@@ -18,6 +18,14 @@ LINES = [
 ]
 
 
+def pytest_collection_modifyitems(config, items):
+    """What needs the network is left out unless it is asked for by its marker."""
+    if "online" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("online")]
+        items[:] = [item for item in items if not item.get_closest_marker("online")]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @dataclasses.dataclass
 class Result:
     status: int

@@ -1,0 +1,197 @@
+"""Downloads from a mirror of the Hugging Face hub that runs in this process, with the hub's own requests."""
+
+import http.server
+import json
+import shutil
+import threading
+
+import pytest
+
+from kgpt2.checkpoints import hub
+from kgpt2.checkpoints.hub import fetch
+from kgpt2.checkpoints.names import read_model
+from kgpt2.errors import RequestError, WorkError
+from tests import hugging_face
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.timeout(60)
+COMMIT = "a" * 40
+# What the real repositories hold besides.
+OTHERS = ("README.md", ".gitattributes", "flax_model.msgpack", "onnx/model.onnx", "../../escape", "training_args.bin")
+
+
+class Mirror(http.server.ThreadingHTTPServer):
+    """A server of one repository, uer/poems; `requests` are what it was asked for, `cut` files break off once."""
+
+    def __init__(self, folder):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder, self.requests, self.cut = folder, [], set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def downloaded(self):
+        return [path.rsplit("/", 1)[1] for method, path, _ in self.requests if method == "GET" and "/resolve/" in path]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        mirror, path = self.server, self.path.partition("?")[0]
+        mirror.requests.append((self.command, path, self.headers.get("Range")))
+        parts = path.strip("/").split("/")
+        if parts[:4] == ["api", "models", "uer", "poems"] and parts[-1] in ("main", COMMIT, "poems"):
+            names = [entry.name for entry in mirror.folder.iterdir()] + list(OTHERS)
+            body = {"id": "uer/poems", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+            return self.answer(json.dumps(body).encode(), {"Content-Type": "application/json"})
+        if parts[:3] == ["uer", "poems", "resolve"] and (mirror.folder / parts[-1]).is_file():
+            return self.answer((mirror.folder / parts[-1]).read_bytes(), {"ETag": f'"{parts[-1]}"'}, parts[-1])
+        code = "RevisionNotFound" if "poems" in parts else "RepoNotFound"
+        return self.answer(b"", {"X-Error-Code": code}, status=404)
+
+    def answer(self, body, headers, name=None, status=200):
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        size = len(body)
+        self.send_response(206 if start else status)
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+        for key, value in {**headers, "X-Repo-Commit": COMMIT, "Content-Length": str(size - start)}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            if name in self.server.cut:
+                self.server.cut.discard(name)
+                self.wfile.write(body[start : start + (size - start) // 2])
+                self.wfile.flush()
+                self.connection.close()
+            else:
+                self.wfile.write(body[start:])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "repository"
+    vocabulary = hugging_face.bert_vocabulary(220)
+    hugging_face.write_bert_tokenizer(folder, vocabulary)
+    model = hugging_face.random_model(len(vocabulary), n_embd=24, n_layer=2, n_head=2, n_positions=16)
+    hugging_face.write_config(folder, model, uer=True)
+    hugging_face.write_weights(folder, model, "bin")
+    hugging_face.write_weights(folder, model, "h5")
+    return folder
+
+
+@pytest.fixture
+def mirror(folder, tmp_path, monkeypatch):
+    mirror = Mirror(folder)
+    monkeypatch.setenv("HF_ENDPOINT", mirror.address)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(hub.urllib.request, "getproxies", dict)
+    yield mirror
+    mirror.shutdown()
+    mirror.server_close()
+
+
+def test_only_what_is_needed_comes_and_only_once(mirror, folder):
+    checkpoint = read_model("hf://uer/poems")
+    assert checkpoint.folder.parent.name == "snapshots"
+    assert checkpoint.folder.name == COMMIT
+    downloaded = mirror.downloaded()
+    assert sorted(downloaded) == ["config.json", "pytorch_model.bin", "tokenizer_config.json", "vocab.txt"]
+    assert downloaded[-1] == "pytorch_model.bin"
+    before = len(mirror.requests)
+    assert read_model("hf://uer/poems").folder == checkpoint.folder
+    assert read_model(f"hf://uer/poems@{COMMIT}").folder == checkpoint.folder
+    assert len(mirror.requests) == before, "the cache answers without the network"
+
+
+def test_safetensors_are_preferred(mirror, folder):
+    (folder / "model.safetensors").write_bytes(b"not read here")
+    read_model("hf://uer/poems")
+    assert mirror.downloaded()[-1] == "model.safetensors"
+
+
+def test_shards(mirror, folder):
+    hugging_face.shard(folder)
+    read_model("hf://uer/poems@main")
+    assert mirror.downloaded()[-3:] == [
+        "pytorch_model.bin.index.json",
+        "pytorch_model-00001-of-00002.bin",
+        "pytorch_model-00002-of-00002.bin",
+    ]
+
+
+def test_a_keras_preset(mirror, folder, chinese_preset):
+    shutil.rmtree(folder)
+    shutil.copytree(chinese_preset, folder)
+    for path in (chinese_preset / "assets/tokenizer").iterdir():
+        shutil.copy(path, folder)  # this server has no folders
+    with pytest.raises(RequestError, match=r"vocabulary\.txt"):
+        read_model("hf://uer/poems")
+    assert mirror.downloaded()[-1] == "model.weights.h5"
+
+
+def test_a_download_that_breaks_off_goes_on_from_there(mirror, folder, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)  # the real one is 10 MB
+    file = "pytorch_model.bin"
+    mirror.cut = {file}
+    snapshot = read_model("hf://uer/poems").folder
+    asked = [ranges for method, path, ranges in mirror.requests if method == "GET" and path.endswith(file)]
+    assert len(asked) == 2
+    assert asked[0] is None
+    assert int(asked[1].removeprefix("bytes=").removesuffix("-")) > 0.4 * (folder / file).stat().st_size
+    assert (snapshot / file).read_bytes() == (folder / file).read_bytes()
+
+
+def test_half_a_snapshot_is_completed(mirror, folder):
+    snapshot = read_model("hf://uer/poems").folder
+    (snapshot / "pytorch_model.bin").unlink()
+    assert read_model("hf://uer/poems").folder == snapshot
+
+
+def test_offline(mirror, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WorkError, match="HF_HUB_OFFLINE is set") as error:
+        fetch("hf://uer/poems")
+    assert len(str(error.value).splitlines()) == 2
+    assert not mirror.requests
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    snapshot = fetch("hf://uer/poems")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert fetch("hf://uer/poems") == snapshot
+
+
+def test_a_mirror_that_is_not_there(mirror, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WorkError, match=r"127\.0\.0\.1 cannot be reached"):
+        fetch("hf://uer/poems")
+    monkeypatch.setenv("HF_ENDPOINT", "mirror")
+    with pytest.raises(RequestError, match="HF_ENDPOINT: 'mirror' is no address"):
+        fetch("hf://uer/poems")
+
+
+def test_what_the_hub_does_not_have(mirror, folder):
+    with pytest.raises(RequestError, match="has no such repository"):
+        fetch("hf://uer/nothing")
+    with pytest.raises(RequestError, match="has no such revision"):
+        fetch("hf://uer/poems@other")
+    for name in ("pytorch_model.bin", "tf_model.h5"):
+        (folder / name).unlink()
+    with pytest.raises(RequestError, match="holds no weights that kgpt2 reads"):
+        fetch("hf://uer/poems")
+
+
+@pytest.mark.parametrize("model", ["hf://poems", "hf://../x", "hf://a/b/c", "hf://a/..", "hf://a/b@../c"])
+def test_malformed_names(model):
+    with pytest.raises(RequestError, match="hf://ORGANISATION/NAME"):
+        fetch(model)
