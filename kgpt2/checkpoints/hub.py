@@ -17,6 +17,14 @@ from kgpt2.errors import RequestError, WorkError
 
 _PRESET_FILE = re.compile(r"(config|metadata|preprocessor|task|tokenizer)\.json|assets/tokenizer/[\w.]+")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# The Chinese models that docs/models.md describes, and the sizes of their vocabularies.
+UER_MODELS = {
+    "hf://uer/gpt2-chinese-cluecorpussmall": 21_128,
+    "hf://uer/gpt2-chinese-poem": 22_557,
+    "hf://uer/gpt2-chinese-couplet": 21_128,
+    "hf://uer/gpt2-chinese-lyric": 21_128,
+    "hf://uer/gpt2-chinese-ancient": 25_370,
+}
 _REVISION = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 
@@ -36,16 +44,13 @@ def fetch(model: str) -> Path:
         RequestError: the name is malformed, or there is no such repository or revision.
         WorkError: it has to be downloaded and cannot be.
     """
-    name, _, revision = model.removeprefix("hf://").partition("@")
-    revision = revision or "main"
-    parts = (*name.split("/"), *revision.split("/"))
-    if not _NAME.fullmatch(name) or not _REVISION.fullmatch(revision) or any(not part.strip(".") for part in parts):
-        raise RequestError(f"{model}: write hf://ORGANISATION/NAME, or hf://ORGANISATION/NAME@REVISION")
-    snapshot = _cached(name, revision)
-    return snapshot if snapshot is not None else _download(model, name, revision)
+    snapshot = cached(model)
+    return snapshot if snapshot is not None else _download(model, *_parts(model))
 
 
-def _cached(name: str, revision: str) -> Path | None:
+def cached(model: str) -> Path | None:
+    """The folder in the cache with all files of a model; None where it has to be downloaded."""
+    name, revision = _parts(model)
     repository = hugging_face_cache() / f"models--{name.replace('/', '--')}"
     reference = repository / "refs" / revision
     snapshot = repository / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
@@ -53,6 +58,16 @@ def _cached(name: str, revision: str) -> Path | None:
         has_weights(snapshot) or (snapshot / "model.weights.h5").is_file()
     )
     return snapshot if complete else None
+
+
+def _parts(model: str) -> tuple[str, str]:
+    """Name and revision in hf://NAME@REVISION; neither can lead out of the cache."""
+    name, _, revision = model.removeprefix("hf://").partition("@")
+    revision = revision or "main"
+    parts = (*name.split("/"), *revision.split("/"))
+    if not _NAME.fullmatch(name) or not _REVISION.fullmatch(revision) or any(not part.strip(".") for part in parts):
+        raise RequestError(f"{model}: write hf://ORGANISATION/NAME, or hf://ORGANISATION/NAME@REVISION")
+    return name, revision
 
 
 def _download(model: str, name: str, revision: str) -> Path:

@@ -48,8 +48,10 @@ def _folder(model: str) -> Path:
         return _within(folder, model)
     if folder.exists():
         raise RequestError(f"{model}: this is a file, a model is a folder (or a name: `kgpt2 models` lists them)")
-    close = difflib.get_close_matches(model, KERASHUB_PRESETS, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    short = {name.rpartition("/")[2]: name for name in hub.UER_MODELS}
+    known = {name: name for name in KERASHUB_PRESETS} | short
+    close = difflib.get_close_matches(model.rpartition("/")[2], known, n=1)
+    hint = f"did you mean {known[close[0]]}? " if close else ""
     raise RequestError(f"{model}: neither a folder nor a known name\n{hint}`kgpt2 models` lists the names")
 
 

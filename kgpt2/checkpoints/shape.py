@@ -1,6 +1,7 @@
 """The shape of a GPT-2 network, and the tensors that make it up."""
 
 import dataclasses
+import math
 
 # Far beyond any GPT-2 (gpt2-xl has 48 layers), so that a broken config cannot ask for endless work.
 _LIMITS = {"num_layers": 4096, "dropout": 1}
@@ -29,6 +30,11 @@ class Shape:
         if self.hidden_dim % self.num_heads:
             return f"hidden_dim {self.hidden_dim} is no multiple of num_heads {self.num_heads}"
         return None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(map(math.prod, self.tensors().values()))
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all weights, in order: the names that OpenAI gave them and every GPT-2 file has.

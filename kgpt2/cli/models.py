@@ -12,7 +12,9 @@ def command(as_json) -> None:
     """List the model names, and which of them are on this machine."""
     import json
 
-    from kgpt2.checkpoints.names import KERASHUB_PRESETS
+    from kgpt2.checkpoints.hub import UER_MODELS, cached, hugging_face_cache
+    from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
+    from kgpt2.checkpoints.shape import Shape
 
     models = [
         {
@@ -24,18 +26,30 @@ def command(as_json) -> None:
         }
         for preset in KERASHUB_PRESETS.values()
     ]
+    for name, vocabulary_size in UER_MODELS.items():
+        shape = Shape(vocabulary_size, 12, 12, 768, 3072, 1024, 0.1)
+        folder = cached(name)
+        models.append(
+            {
+                "name": name,
+                "kind": "hugging_face",
+                "parameters": shape.parameters,
+                "cached": folder is not None,
+                "path": str(folder or hugging_face_cache()),
+            }
+        )
     if as_json:
         click.echo(json.dumps({"models": models}, ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "parameters", "on this machine", box=None, pad_edge=False)
+    table = Table(Column("name", no_wrap=True), "parameters", "on this machine", box=None, pad_edge=False)
     for model in models:
-        state = model["path"] if model["cached"] else "no (downloaded when first used)"
+        state = model["path"] if model["cached"] else "not yet"
         table.add_row(model["name"], f"{model['parameters'] / 1e6:,.0f} M", state)
     console = Console()
     console.print(table)
     console.print(
-        "A MODEL is also a folder (a Keras preset, or a run written by kgpt2 fit), or hf://ORGANISATION/NAME."
+        "A MODEL is also a folder (a Keras preset, a run of kgpt2 fit, a Hugging Face GPT-2), or hf://ORGANISATION/NAME."
     )

@@ -78,13 +78,12 @@ def convert(
             with whole_folder(destination) as folder:
                 write(folder, checkpoint, dtypes, arrays)
     names = {dtype.name for dtype in dtypes.values()}
-    sizes = {name: math.prod(shape) for name, shape in checkpoint.shape.tensors().items()}
     return Conversion(
         destination=str(destination),
         to=to,
         dtype=names.pop() if len(names) == 1 else "mixed",
-        parameters=sum(sizes.values()),
-        bytes=sum(size * dtypes[name].itemsize for name, size in sizes.items()),
+        parameters=checkpoint.shape.parameters,
+        bytes=sum(math.prod(size) * dtypes[name].itemsize for name, size in checkpoint.shape.tensors().items()),
         seconds=time.perf_counter() - began,
         notes=list(checkpoint.notes),
     )

@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import importlib.metadata
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def write_keras_preset(
     metadata = {
         "keras_version": importlib.metadata.version("keras"),
         "keras_hub_version": importlib.metadata.version("keras-hub"),
-        "parameter_count": sum(map(math.prod, checkpoint.shape.tensors().values())),
+        "parameter_count": checkpoint.shape.parameters,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "tasks": ["CausalLM"],
     }
