@@ -46,6 +46,7 @@ def test_without_a_command_it_shows_the_help(kgpt2):
 
 def test_models(kgpt2, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     models = json.loads(kgpt2("models", "--json").out)["models"]
     assert [model["name"] for model in models][:2] == ["gpt2_base_en", "gpt2_medium_en"]
     assert not any(model["cached"] for model in models)
@@ -136,7 +137,7 @@ def test_debug_shows_where_it_happened(kgpt2, tmp_path):
 
 
 def test_what_is_unexpected_says_so_without_a_traceback(kgpt2, monkeypatch):
-    monkeypatch.setattr(kgpt2_module("checkpoints.names"), "KERASHUB_PRESETS", None)
+    monkeypatch.setattr(kgpt2_module("checkpoints.kaggle"), "KERASHUB_PRESETS", None)
     result = kgpt2("models")
     assert result.status == 1
     assert "--debug shows where" in result.err
