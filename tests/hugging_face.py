@@ -91,14 +91,16 @@ def write_weights(folder: Path, model, layout: str, dtype: str = "float32", pref
 
     state = {name: tensor.to(getattr(torch, dtype)) for name, tensor in model.state_dict().items()}
     state = {name.replace("transformer.", prefix): tensor for name, tensor in state.items()}
+    if prefix.startswith("module."):
+        state["module.lm_head.weight"] = state.pop("lm_head.weight")
     if layout == "safetensors":
         from safetensors.torch import save_file
 
         path = folder / "model.safetensors"
-        save_file({k: v.clone() for k, v in state.items() if k != "lm_head.weight"}, path, {"format": "pt"})
+        save_file({k: v.clone() for k, v in state.items() if "lm_head" not in k}, path, {"format": "pt"})
     elif layout == "h5":
         path = folder / "tf_model.h5"
-        write_tensorflow(path, {k.removeprefix(prefix): v for k, v in state.items() if k != "lm_head.weight"})
+        write_tensorflow(path, {k.removeprefix(prefix): v for k, v in state.items() if "lm_head" not in k})
     else:
         path = folder / "pytorch_model.bin"
         mask = torch.tril(torch.ones(4, 4, dtype=torch.bool)).view(1, 1, 4, 4)

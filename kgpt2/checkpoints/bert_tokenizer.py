@@ -62,6 +62,11 @@ class BertTokenizer:
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
     @property
+    def end_token(self) -> str:
+        """The token that ends a text."""
+        return END
+
+    @property
     def vocabulary_size(self) -> int:
         return len(self.vocabulary)
 

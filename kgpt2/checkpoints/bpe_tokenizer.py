@@ -27,6 +27,7 @@ class BpeTokenizer:
 
     # What KerasHub pads with; the padding mask hides it. ("!" has the same id, so no mask may be derived from it.)
     pad_id = 0
+    end_token = END_OF_TEXT
 
     def __init__(
         self,

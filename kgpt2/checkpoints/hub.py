@@ -62,8 +62,8 @@ def cached(model: str) -> Path | None:
 
 def _parts(model: str) -> tuple[str, str]:
     """Name and revision in hf://NAME@REVISION; neither can lead out of the cache."""
-    name, _, revision = model.removeprefix("hf://").partition("@")
-    revision = revision or "main"
+    name, at, revision = model.removeprefix("hf://").partition("@")
+    revision = revision if at else "main"
     parts = (*name.split("/"), *revision.split("/"))
     if not _NAME.fullmatch(name) or not _REVISION.fullmatch(revision) or any(not part.strip(".") for part in parts):
         raise RequestError(f"{model}: write hf://ORGANISATION/NAME, or hf://ORGANISATION/NAME@REVISION")

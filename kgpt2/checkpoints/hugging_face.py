@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.formats.safetensors_file import open_safetensors
 from kgpt2.checkpoints.formats.tensorflow_file import open_tensorflow
@@ -31,8 +30,12 @@ WEIGHTS: dict[str, Opener] = {
 _TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate")
 # Causal masks, which some versions kept with the weights.
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
-# A BPE vocabulary may be filled up to a round number of rows, which computes faster.
+# An embedding may be filled up to a round number of rows, which computes faster.
 _PADDED_TO = (64, 128)
+# What a repository holds in the place of a large file when git-lfs did not fetch it.
+_LFS_POINTER = b"version https://git-lfs"
+# Settings of generation_config.json that kgpt2 has options for, and keeps no defaults of.
+_SAMPLING = ("temperature", "top_k", "top_p", "repetition_penalty", "no_repeat_ngram_size", "max_new_tokens")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +82,7 @@ def read_hugging_face(folder: Path) -> HuggingFaceFolder:
     _require_fit(folder, tokenizer, shape.vocabulary_size)
     _weights_file(folder)
     tied = config.get("tie_word_embeddings") is not False
-    return HuggingFaceFolder(folder, shape, tokenizer, notes=tuple(_notes(config)), tied=tied)
+    return HuggingFaceFolder(folder, shape, tokenizer, notes=tuple(_notes(folder, config, tokenizer)), tied=tied)
 
 
 def has_weights(folder: Path) -> bool:
@@ -111,18 +114,31 @@ def _refuse_other_networks(path: Path, config: dict) -> None:
 def _require_fit(folder: Path, tokenizer: Tokenizer, rows: int) -> None:
     size = tokenizer.vocabulary_size
     padded = {-(-size // step) * step for step in _PADDED_TO}
-    if rows != size and (isinstance(tokenizer, BertTokenizer) or rows not in padded):
+    if rows != size and rows not in padded:
         raise RequestError(
-            f"{folder}: the vocabulary has {size} tokens, the embedding of config.json {rows}: "
-            "they do not belong together\ntake the tokenizer files of the same revision as the weights"
+            f"{folder}: the vocabulary has {size} tokens, the embedding of config.json {rows} (and that is not {size} "
+            "filled up to a multiple of 64): they do not belong together\ntake the tokenizer files of the same revision"
         )
 
 
-def _notes(config: dict) -> Iterator[str]:
+def _notes(folder: Path, config: dict, tokenizer: Tokenizer) -> Iterator[str]:
     rates = {key: config.get(key, 0.1) for key in ("resid_pdrop", "attn_pdrop", "embd_pdrop")}
     if any(rate != rates["resid_pdrop"] for rate in rates.values()):
         listed = ", ".join(f"{key} {rate}" for key, rate in rates.items())
         yield f"dropout: KerasHub has one for all, resid_pdrop is kept of {listed} (it matters in training only)"
+    ends = config.get("eos_token_id")
+    ends = ends if isinstance(ends, list) else [ends]
+    others = [index for index in ends if isinstance(index, int) and 0 <= index < tokenizer.vocabulary_size]
+    if others and others != [tokenizer.end_id]:
+        yield (
+            f"config.json ends texts at {', '.join(map(str, others))}; "
+            f"here they end at {tokenizer.end_id} ({tokenizer.end_token})"
+        )
+    path = folder / "generation_config.json"
+    generation = read_json(path) if path.is_file() else {}
+    kept = [key for key in _SAMPLING if generation.get(key) is not None] if isinstance(generation, dict) else []
+    if kept:
+        yield f"generation_config.json's {', '.join(kept)} are not kept: they are options of `kgpt2 generate`"
 
 
 def _weights_file(folder: Path) -> tuple[list[Path], Opener]:
@@ -153,6 +169,8 @@ def _shards(index: Path) -> list[Path]:
 def _open_weights(folder: Path, shape: Shape, tied: bool) -> Iterator[Tensors]:
     files, opener = _weights_file(folder)
     with contextlib.ExitStack() as stack:
+        for file in files:
+            _refuse_pointer(file)
         tensors: dict[str, StoredTensor] = {}
         for file in files:
             opened = stack.enter_context(opener(file))
@@ -160,8 +178,10 @@ def _open_weights(folder: Path, shape: Shape, tied: bool) -> Iterator[Tensors]:
                 raise RequestError(f"{file}: {min(twice)} is in another shard too")
             tensors.update(opened)
         where = str(files[0] if len(files) == 1 else folder)
-        head = tensors.pop("lm_head.weight", None)
-        tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+        # GPT2LMHeadModel puts "transformer." in front, DataParallel "module." before that.
+        prefix = next((name.removesuffix("wte.weight") for name in tensors if name.endswith("wte.weight")), "")
+        head = tensors.pop(f"{prefix.removesuffix('transformer.')}lm_head.weight", None)
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
         tensors = {name: tensor for name, tensor in tensors.items() if not _BUFFER.fullmatch(name)}
         require_shapes(tensors, shape.tensors(), where)
         if head is not None:
@@ -169,6 +189,15 @@ def _open_weights(folder: Path, shape: Shape, tied: bool) -> Iterator[Tensors]:
         elif not tied:
             raise RequestError(f"{where}: lm_head.weight is missing, and config.json says that it is not the embedding")
         yield {name: tensors[name] for name in shape.tensors()}
+
+
+def _refuse_pointer(file: Path) -> None:
+    with file.open("rb") as opened:
+        if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise RequestError(
+                f"{file}: only a pointer of git-lfs, the weights themselves were not fetched\n"
+                f"in {file.parent}: git lfs install && git lfs pull"
+            )
 
 
 def _require_tied(head: StoredTensor, embedding: StoredTensor, where: str) -> None:

@@ -49,10 +49,10 @@ def _folder(model: str) -> Path:
     if folder.exists():
         raise RequestError(f"{model}: this is a file, a model is a folder (or a name: `kgpt2 models` lists them)")
     short = {name.rpartition("/")[2]: name for name in hub.UER_MODELS}
-    known = {name: name for name in KERASHUB_PRESETS} | short
+    known = {name: name for name in KERASHUB_PRESETS} | short | {"gpt2": "gpt2_base_en or hf://openai-community/gpt2"}
     close = difflib.get_close_matches(model.rpartition("/")[2], known, n=1)
     hint = f"did you mean {known[close[0]]}? " if close else ""
-    raise RequestError(f"{model}: neither a folder nor a known name\n{hint}`kgpt2 models` lists the names")
+    raise RequestError(f"{model}: neither a folder that exists nor a known name\n{hint}`kgpt2 models` lists the names")
 
 
 def _within(folder: Path, model: str) -> Path:

@@ -11,9 +11,8 @@ from kgpt2.cli.options import debug_option, json_option, say
 @click.option(
     "--to",
     type=click.Choice(["keras", "transformers", "gguf"]),
-    default="keras",
-    show_default=True,
-    help="A Keras preset, a Hugging Face folder, or a GGUF file for llama.cpp (BPE models).",
+    help="A Keras preset, a Hugging Face folder, or a GGUF file for llama.cpp (BPE models).  "
+    "[default: gguf where DST ends in .gguf, else keras]",
 )
 @click.option(
     "--dtype",
@@ -32,10 +31,13 @@ def command(source, destination, to, dtype, as_json) -> None:
     import json
     from pathlib import Path
 
+    from rich.filesize import decimal
+
     from kgpt2.checkpoints.names import read_model
     from kgpt2.conversion.convert import convert
 
     checkpoint = read_model(source)
+    to = to or ("gguf" if destination.lower().endswith(".gguf") else "keras")
     with _bar() as progress:
         done = convert(checkpoint, Path(destination), to, dtype, progress)
     for note in done.notes:
@@ -43,7 +45,7 @@ def command(source, destination, to, dtype, as_json) -> None:
     if as_json:
         click.echo(json.dumps({"source": source, **dataclasses.asdict(done)}, ensure_ascii=False))
     else:
-        size = f"{done.parameters / 1e6:,.1f} M parameters, {done.dtype}, {done.bytes / 1e6:,.0f} MB"
+        size = f"{done.parameters:,} parameters, {done.dtype}, {decimal(done.bytes)}"
         say(f"{done.destination}: {size}, written in {done.seconds:.1f} s")
 
 

@@ -19,6 +19,7 @@ def command(config, overrides, out, dry_run, as_json) -> None:
     summary.json. It is a MODEL for the other commands.
     """
     import json
+    import shlex
     from pathlib import Path
 
     from kgpt2.config import dump_config, load_config
@@ -44,4 +45,4 @@ def command(config, overrides, out, dry_run, as_json) -> None:
     summary = fit(resolved, plan, folder, Console(stderr=True))
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
-    say(f"{folder}: done; try `kgpt2 generate PROMPT --model {folder}`")
+    say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")

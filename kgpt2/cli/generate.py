@@ -34,6 +34,8 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     The texts go to stdout (with --json an object a line), the speed to stderr.
     """
     began = time.perf_counter()
+    from pathlib import Path
+
     from kgpt2.checkpoints.names import read_model
     from kgpt2.errors import RequestError
     from kgpt2.generation.engine import Clock, generate, prepare_prompts
@@ -44,9 +46,15 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     texts = read_prompts(prompt, prompts_file)
     if model is None:
         raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
+    if out is not None and Path(out).is_dir():
+        raise RequestError(f"--out: {out} is a folder, a file is wanted")
     checkpoint = read_model(model)
+    for note in checkpoint.notes:
+        say(f"note: {note}")
     tokenizer = checkpoint.tokenizer
     prompts = prepare_prompts(texts, tokenizer, checkpoint.shape.max_sequence_length, settings)
+    with checkpoint.open_weights():
+        pass  # broken files are found before the seconds that Keras takes
 
     bring_up_keras()  # only now that all that can be wrong was looked at
     from kgpt2.generation.keras_runtime import KerasRuntime

@@ -1,7 +1,9 @@
 """The `kgpt2` command: finds its subcommands without importing what they need, and turns errors into exit statuses."""
 
+import difflib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from typing import NoReturn
@@ -26,6 +28,12 @@ class LazyGroup(click.Group):
             return None
         return importlib.import_module(f"kgpt2.cli.{name}").command
 
+    def resolve_command(self, context: click.Context, args: list[str]):
+        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if close and args[0] not in COMMANDS:
+            context.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(context, args)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kgpt2", message="%(prog)s %(version)s")
@@ -36,6 +44,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
+    # A polite kill cleans up as Ctrl-C does: half-written files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(prog_name="kgpt2", standalone_mode=False)
         sys.stdout.flush()
@@ -53,6 +63,8 @@ def main() -> NoReturn:
         # Whoever read the output has gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except OSError as error:
+        status = _report(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
     except Exception as error:
         status = _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)
     sys.exit(status)

@@ -2,18 +2,21 @@
 
 import dataclasses
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from rich.filesize import decimal
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import DTYPES, Tensors, cast, read_all
 from kgpt2.conversion.gguf import require_gguf, write_gguf
 from kgpt2.conversion.keras_preset import write_keras_preset
 from kgpt2.conversion.transformers import write_transformers
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import whole_file, whole_folder
 
 TARGETS = ("keras", "transformers", "gguf")
@@ -69,6 +72,8 @@ def convert(
         require_gguf(checkpoint)
     with checkpoint.open_weights() as tensors:
         dtypes = {name: _target(tensor.dtype, dtype) for name, tensor in tensors.items()}
+        size = sum(math.prod(tensor.shape) * dtypes[name].itemsize for name, tensor in tensors.items())
+        _require_room(destination, size)
         arrays = _arrays(tensors, dtypes, str(checkpoint.folder), progress)
         if to == "gguf":
             with whole_file(destination) as path:
@@ -83,20 +88,39 @@ def convert(
         to=to,
         dtype=names.pop() if len(names) == 1 else "mixed",
         parameters=checkpoint.shape.parameters,
-        bytes=sum(math.prod(size) * dtypes[name].itemsize for name, size in checkpoint.shape.tensors().items()),
+        bytes=size,
         seconds=time.perf_counter() - began,
-        notes=list(checkpoint.notes),
+        notes=[*checkpoint.notes, *_notes(checkpoint, to, tensors)],
     )
 
 
 def _require_free(destination: Path, to: str) -> None:
     if to == "gguf":
-        if destination.suffix != ".gguf":
+        if destination.suffix.lower() != ".gguf":
             raise RequestError(f"{destination}: GGUF is one file; give it a name that ends in .gguf")
-        if destination.exists():
+        if os.path.lexists(destination):
             raise RequestError(f"{destination}: the file exists already; remove it or give another name")
-    elif destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
+    elif os.path.lexists(destination) and not (destination.is_dir() and not any(destination.iterdir())):
         raise RequestError(f"{destination}: exists already and is not an empty folder; remove it or give another name")
+
+
+def _require_room(destination: Path, size: int) -> None:
+    """Looks before the work begins: HDF5 does not survive a full disk, and nobody likes to wait for one."""
+    folder = next(parent for parent in destination.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise WorkError(f"{destination}: {decimal(size)} have to be written, and {folder} has {decimal(free)} left")
+
+
+def _notes(checkpoint: Checkpoint, to: str, tensors: Tensors) -> Iterator[str]:
+    if any(tensor.dtype == DTYPES["float64"] for tensor in tensors.values()):
+        yield "float64 weights are written as float32"
+    tokenizer = checkpoint.tokenizer
+    if to == "keras" and not checkpoint.is_chinese and tokenizer.pad_id == tokenizer.end_id:
+        yield (
+            f"KerasHub pads with id {tokenizer.pad_id}, which is {tokenizer.end_token} here: "
+            "KerasHub's own generate stops at once; kgpt2 generate does not"
+        )
 
 
 def _target(stored: np.dtype, dtype: str | None) -> np.dtype:

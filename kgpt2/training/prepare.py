@@ -45,6 +45,9 @@ def prepare(config: Config) -> Plan:
         WorkError: the model has to be downloaded and cannot be.
     """
     checkpoint = None if config.model.preset is None else read_model(config.model.preset)
+    if checkpoint:
+        with checkpoint.open_weights():
+            pass  # broken files are found before the texts are read
     if checkpoint and config.model.sequence_length > checkpoint.shape.max_sequence_length:
         raise RequestError(
             f"model.sequence_length: {config.model.sequence_length} is more than the context of "
@@ -55,6 +58,7 @@ def prepare(config: Config) -> Plan:
             f"model.freeze_layers: {config.model.freeze_layers} of {checkpoint.shape.num_layers} blocks there are"
         )
     train_texts, validation_texts, notes = _read_texts(config)
+    notes += checkpoint.notes if checkpoint else ()
     tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, train_texts + validation_texts)
     train = _batches(config, tokenizer, train_texts, shuffle_seed=config.train.seed)
     validation = _batches(config, tokenizer, validation_texts) if validation_texts else None

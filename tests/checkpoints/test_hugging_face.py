@@ -66,7 +66,7 @@ def assert_equal(folder, model):
 
 
 @pytest.mark.parametrize("layout", hugging_face.FORMATS)
-@pytest.mark.parametrize("prefix", ["transformer.", ""])
+@pytest.mark.parametrize("prefix", ["transformer.", "", "module.transformer."])
 def test_weights_with_and_without_the_prefix(folder, model, layout, prefix):
     (folder / "model.safetensors").unlink()
     hugging_face.write_weights(folder, model, layout, prefix=prefix)
@@ -185,8 +185,36 @@ def test_uer_ids_are_those_of_the_vocabulary(originals):
     assert (tokenizer.start_id, tokenizer.end_id, tokenizer.pad_id) == (101, 102, 0)
 
 
-def test_rows_that_only_fill_up_the_embedding(originals, tmp_path):
-    folder = shutil.copytree(originals[0] / "bpe", tmp_path / "model")
+def test_what_is_not_kept_is_noted(folder, family):
+    assert not read_hugging_face(folder).notes
+    size = read_hugging_face(folder).tokenizer.vocabulary_size
+    for ids in (50256, None, [size], -1):
+        set_config(folder, eos_token_id=ids)
+        assert not read_hugging_face(folder).notes
+    set_config(folder, eos_token_id=[7, 9])
+    end = "[SEP]" if family == "bert" else "<|endoftext|>"
+    assert "ends texts at 7, 9; here they end at" in read_hugging_face(folder).notes[0]
+    assert end in read_hugging_face(folder).notes[0]
+    (folder / "generation_config.json").write_text('{"temperature": 0.5, "top_k": 7, "eos_token_id": 1}')
+    assert "temperature, top_k are not kept" in read_hugging_face(folder).notes[1]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "tf_model.h5"])
+def test_a_pointer_of_git_lfs(folder, name):
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(RequestError, match="git lfs pull"):
+        read(folder)
+
+
+def test_a_training_checkpoint_is_no_state_dict(folder, model):
+    (folder / "model.safetensors").unlink()
+    torch.save({"model": model.state_dict(), "step": 5}, folder / "pytorch_model.bin")
+    with pytest.raises(RequestError, match="this one holds 'model', 'step'"):
+        read(folder)
+
+
+def test_rows_that_only_fill_up_the_embedding(folder):
     size = read_hugging_face(folder).tokenizer.vocabulary_size
     set_config(folder, vocab_size=-(-size // 64) * 64)
     assert read_hugging_face(folder).shape.vocabulary_size % 64 == 0

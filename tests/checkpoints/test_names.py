@@ -104,7 +104,7 @@ def test_folders(tmp_path, chinese_preset):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "neither a folder nor a known name"),
+        (lambda path: None, "neither a folder that exists nor a known name"),
         (lambda path: path.write_text("x"), "this is a file"),
         (lambda path: path.mkdir(), "no model in this folder"),
         (lambda path: (path.mkdir(), (path / "config.json").write_text("[1]")), "not the configuration of a model"),

@@ -1,5 +1,6 @@
 import json
 import shutil
+import types
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_hugging_face_folder_can_be_fine_tuned(kgpt2, folder, tmp_path):
         (["MODEL"], "Missing argument 'DST'"),
         (["MODEL", "out", "--to", "onnx"], "'onnx' is not one of"),
         (["MODEL", "out", "--dtype", "int8"], "'int8' is not one of"),
-        (["nothing", "out"], "neither a folder nor a known name"),
+        (["nothing", "out"], "neither a folder that exists nor a known name"),
         (["MODEL", "MODEL"], "exists already"),
         (["MODEL", "out.gguf", "--to", "gguf"], "byte-level BPE only"),
     ],
@@ -99,6 +100,52 @@ def test_notes_reach_the_user(kgpt2, folder, tmp_path):
     (copy / "config.json").write_text(json.dumps({**config, "attn_pdrop": 0.0}))
     result = kgpt2("convert", copy, tmp_path / "out")
     assert "note: dropout: KerasHub has one for all" in result.err
+
+
+def test_the_name_of_the_destination_says_gguf(kgpt2, english_preset, tmp_path):
+    report = json.loads(kgpt2("convert", english_preset, tmp_path / "model.GGUF", "--json").out)
+    assert report["to"] == "gguf"
+    assert (tmp_path / "model.GGUF").is_file()
+
+
+@pytest.mark.parametrize("to", ["keras", "transformers"])
+def test_too_little_room_is_said_before_the_work(kgpt2, folder, tmp_path, monkeypatch, to):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=50_000))
+    result = kgpt2("convert", folder, tmp_path / "deep/down/out", "--to", to)
+    assert result.status == 1
+    assert "have to be written" in result.err
+    assert "50.0 kB left" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_is_one_line(process, folder, tmp_path):
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))\n"
+        f"sys.argv = ['kgpt2', 'convert', {str(folder)!r}, {str(tmp_path / 'out')!r}, '--to', 'transformers']\n"
+        "from kgpt2.cli.main import main; main()"
+    )
+    result = process("-c", program)
+    assert result.status == 1
+    assert len(result.err.splitlines()) == 1
+    assert "unexpected" not in result.err
+    assert "File too large" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_polite_kill_leaves_nothing_behind(process, folder, tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "import kgpt2.conversion.transformers as module\n"
+        "module.write_safetensors = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"sys.argv = ['kgpt2', 'convert', {str(folder)!r}, {str(tmp_path / 'out')!r}, '--to', 'transformers']\n"
+        "from kgpt2.cli.main import main; main()"
+    )
+    result = process("-c", program)
+    assert (result.status, result.err.strip()) == (1, "kgpt2: interrupted")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -248,6 +248,22 @@ def test_gguf_holds_our_tensors_and_tokens(english_preset, tmp_path, dtype):
         )
 
 
+def test_notes_of_a_conversion(tmp_path):
+    """A BPE vocabulary that training began with <|endoftext|>, and weights in float64."""
+    vocabulary, merges = hugging_face.bpe_vocabulary()
+    vocabulary = {token: i for i, token in enumerate(sorted(vocabulary, key=lambda token: token != "<|endoftext|>"))}
+    folder = tmp_path / "model"
+    hugging_face.write_bpe_tokenizer(folder, vocabulary, merges)
+    model = hugging_face.random_model(len(vocabulary), n_embd=24, n_layer=1, n_head=2, n_positions=16)
+    hugging_face.write_config(folder, model)
+    hugging_face.write_weights(folder, model, "bin", "float64")
+    done = convert(read_model(str(folder)), tmp_path / "keras")
+    assert done.dtype == "float32"
+    assert "float64 weights are written as float32" in done.notes
+    assert any("KerasHub pads with id 0" in note for note in done.notes)
+    assert len(convert(read_model(str(folder)), tmp_path / "hf", "transformers").notes) == 1
+
+
 def test_gguf_is_for_bpe_models_and_needs_its_package(chinese_preset, english_preset, tmp_path, monkeypatch):
     with pytest.raises(RequestError, match="byte-level BPE only"):
         convert(read_model(str(chinese_preset)), tmp_path / "x.gguf", "gguf")

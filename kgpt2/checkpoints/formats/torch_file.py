@@ -76,7 +76,10 @@ def _open_zip(archive: zipfile.ZipFile, where: str) -> tuple[object, ReadStorage
 
 
 def _open_legacy(file: BinaryIO, where: str) -> tuple[object, ReadStorage]:
-    if file.read(1) != b"\x80":
+    start = file.read(2)
+    if start == b"PK":
+        raise RequestError(f"{where}: not a PyTorch file that can be read (a zip archive that is cut off)")
+    if start[:1] != b"\x80":
         raise RequestError(f"{where}: not a PyTorch file (neither a zip archive nor a pickle)")
     file.seek(0)
     if read_pickle(file, where) != LEGACY_MAGIC or read_pickle(file, where) != LEGACY_PROTOCOL:
@@ -118,7 +121,8 @@ def _tensors(value: object, read_storage: ReadStorage, where: str) -> dict[str, 
         _require_inside(name, view, where)
         tensors[name] = StoredTensor(view.shape, _dtype(view.storage), _reader(view, read_storage))
     if not tensors:
-        raise RequestError(f"{where}: no tensors in it (a file of weights is a state dict)")
+        found = ", ".join(map(repr, list(value)[:3])) if isinstance(value, dict) and value else "nothing"
+        raise RequestError(f"{where}: a file of weights is a state dict, tensors by name; this one holds {found}")
     return tensors
 
 
