@@ -1,3 +1,10 @@
 """kgpt2: the whole GPT-2 route in Keras. Importing it imports nothing heavy."""
 
 __version__ = "0.1.0"
+
+
+def load(model, dtype: str = "float32", runtime: str = "auto"):
+    """Loads a model to write with: see `kgpt2.generation.language_model.load`."""
+    from kgpt2.generation.language_model import load
+
+    return load(model, dtype, runtime)

@@ -26,6 +26,12 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_apart(tmp_path_factory):
+    """Compiled models of the tests stay out of the user's cache."""
+    os.environ["KGPT2_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @dataclasses.dataclass
 class Result:
     status: int

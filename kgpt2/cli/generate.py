@@ -4,7 +4,7 @@ import time
 
 import click
 
-from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, say
 
 
 @click.command("generate")
@@ -14,21 +14,44 @@ from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
 @click.option("--sampler", default="top_p", show_default=True, help="greedy, top_k, top_p or random.")
 @click.option("--k", type=int, default=50, show_default=True, help="How many of the likeliest tokens stay; 0: all.")
 @click.option("--p", type=float, default=0.95, show_default=True, help="Share of the probability that stays (top_p).")
+@click.option("--min-p", type=float, help="Tokens stay that are at least this many times as likely as the best.")
+@click.option("--typical-p", type=float, help="Share of the probability that stays, the least surprising first.")
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="Below 1 safer, above 1 bolder.")
+@click.option("--repetition-penalty", type=float, default=1.0, show_default=True, help="Above 1: fewer repeats.")
 @click.option(
     "--no-repeat-ngram", type=int, default=0, show_default=True, help="No run of N tokens comes twice; 0: off."
 )
 @click.option("--max-new-tokens", type=int, help="How many tokens may follow.  [default: 128, or what fits]")
 @click.option("--max-length", type=int, help="The same limit with start token and prompt included.")
+@click.option("--min-new-tokens", type=int, default=0, show_default=True, help="The end may not come before so many.")
+@click.option("--ban", multiple=True, metavar="TEXT", help="A text that may not come; may be given several times.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the completion, and is left out of it.")
 @click.option("-n", "--num-return", type=int, default=1, show_default=True, help="Continuations of each prompt.")
 @click.option("--seed", type=int, help="The same seed gives the same text.  [default: drawn, and reported]")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Texts computed at a time.")
 @click.option("--no-default-bans", is_flag=True, help="Allow special, [unused] and ## tokens of a BERT vocabulary.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "int8", "int4"]),
+    default="float32",
+    show_default=True,
+    help="int8 and int4 keep the weights so (OpenVINO).",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "openvino", "keras"]),
+    default="auto",
+    show_default=True,
+    help="auto: OpenVINO on a CPU.",
+)
+@click.option("--stream", "streaming", is_flag=True, help="Show the text as it comes, one prompt after the other.")
+@click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
 @click.option("--out", metavar="FILE", help="Write the result to a file, whole or not at all.")
 @json_option
 @debug_option
-def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, **options) -> None:
+def command(
+    prompt, model, prompts_file, dtype, runtime, no_default_bans, streaming, out, as_json, ban, stop, **options
+) -> None:
     """Continue each PROMPT with a model.
 
     The texts go to stdout (with --json an object a line), the speed to stderr.
@@ -38,31 +61,35 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
 
     from kgpt2.checkpoints.names import read_model
     from kgpt2.errors import RequestError
-    from kgpt2.generation.engine import Clock, generate, prepare_prompts
+    from kgpt2.generation import engine
+    from kgpt2.generation.language_model import choose_runtime, open_runtime
     from kgpt2.generation.prompts import read_prompts
     from kgpt2.generation.settings import Settings
 
-    settings = Settings(default_bans=not no_default_bans, **options)
+    settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
     texts = read_prompts(prompt, prompts_file)
     if model is None:
         raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
     if out is not None and Path(out).is_dir():
         raise RequestError(f"--out: {out} is a folder, a file is wanted")
+    if streaming and (as_json or out is not None or settings.num_return > 1):
+        raise RequestError("--stream: shows one text after the other as it comes; not with --json, --out or -n")
+    choose_runtime(dtype, runtime)
     checkpoint = read_model(model)
     for note in checkpoint.notes:
         say(f"note: {note}")
-    tokenizer = checkpoint.tokenizer
-    prompts = prepare_prompts(texts, tokenizer, checkpoint.shape.max_sequence_length, settings)
-    with checkpoint.open_weights():
-        pass  # broken files are found before the seconds that Keras takes
+    # Prompts are looked at before a second is spent on the weights.
+    prompts = engine.prepare_prompts(texts, checkpoint.tokenizer, checkpoint.shape.max_sequence_length, settings)
 
-    bring_up_keras()  # only now that all that can be wrong was looked at
-    from kgpt2.generation.keras_runtime import KerasRuntime
-    from kgpt2.models import load_task
-
-    runtime = KerasRuntime(load_task(checkpoint, dtype=dtype))
-    clock = Clock(startup=time.perf_counter() - began)
-    _print(generate(runtime, tokenizer, prompts, settings, clock), out, as_json, announce_seed=settings.seed is None)
+    lm = open_runtime(checkpoint, dtype, runtime)
+    clock = engine.Clock(startup=time.perf_counter() - began)
+    if streaming:
+        generations = _stream(lm, prompts, settings, clock)
+    else:
+        generations = engine.generate(lm.runtime, lm.tokenizer, prompts, settings, clock)
+    seed = _print(generations, out, as_json, silent=streaming)
+    if settings.seed is None and settings.sampler != "greedy":
+        say(f"seed {seed}")
     rate = clock.new_tokens / clock.generating if clock.generating else 0.0
     say(
         f"{clock.new_tokens} new tokens in {clock.generating:.2f} s: {rate:.1f} tokens/s "
@@ -70,8 +97,22 @@ def command(prompt, model, prompts_file, dtype, no_default_bans, out, as_json, *
     )
 
 
-def _print(generations, out, as_json, announce_seed) -> None:
-    import dataclasses
+def _stream(lm, prompts, settings, clock):
+    """Prints each completion as it comes, and yields the generations."""
+    from kgpt2.generation.engine import stream
+
+    for prompt in prompts:
+        click.echo(prompt.text, nl=False)
+        for piece in stream(lm.runtime, lm.tokenizer, prompt, settings, clock):
+            if isinstance(piece, str):
+                click.echo(piece, nl=False)
+            else:
+                click.echo()
+                yield piece
+
+
+def _print(generations, out, as_json, silent) -> int | None:
+    """Prints or writes the generations; returns their seed."""
     import json
     from pathlib import Path
 
@@ -79,12 +120,20 @@ def _print(generations, out, as_json, announce_seed) -> None:
 
     lines, seed = [], None
     for generation in generations:
-        line = json.dumps(dataclasses.asdict(generation), ensure_ascii=False) if as_json else generation.text
+        line = json.dumps(_object(generation), ensure_ascii=False) if as_json else generation.text
         lines.append(line + "\n")
         seed = generation.seed
-        if out is None:
+        if out is None and not silent:
             click.echo(line)
     if out is not None:
         write_text(Path(out), "".join(lines))
-    if announce_seed:
-        say(f"seed {seed}")
+    return seed
+
+
+def _object(generation) -> dict:
+    import dataclasses
+
+    values = dataclasses.asdict(generation)
+    if values["logprobs"] is None:
+        del values["logprobs"]
+    return values

@@ -1,5 +1,6 @@
 """The runtime on the Keras backend: prefill and step compiled once for each shape, a cache for each layer."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,15 @@ import numpy as np
 from keras import ops
 
 
+@dataclasses.dataclass
+class _Cache:
+    """Keys and values of each layer `(rows, 2, capacity, heads, head)`, padding of each row, places filled."""
+
+    layers: list
+    pads: np.ndarray
+    filled: int
+
+
 class KerasRuntime:
     """A KerasHub GPT-2 as a `Runtime`.
 
@@ -16,58 +26,86 @@ class KerasRuntime:
         task: its weights are read at each call, so they may be trained between calls.
     """
 
+    static_shapes = True
+
     def __init__(self, task: keras_hub.models.GPT2CausalLM):
         self._backbone = task.backbone
-        self._backbone_dtype = task.backbone.token_embedding.compute_dtype
+        self._dtype = task.backbone.token_embedding.compute_dtype
         self.context = task.backbone.max_sequence_length
         self.vocabulary_size = task.backbone.vocabulary_size
         self.compilations = 0
-        self._prefill = self._compiled(self._prefill_program, donated=3)
-        self._step = self._compiled(self._step_program, donated=3)
+        self._compiled = self._compile(self._program, donated=4)
 
-    def prefill(self, token_ids: np.ndarray, length: int, capacity: int) -> tuple[np.ndarray, Any]:
+    def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
         backbone = self._backbone
         shape = (len(token_ids), 2, capacity, backbone.num_heads, backbone.hidden_dim // backbone.num_heads)
-        caches = [ops.zeros(shape, dtype=self._backbone_dtype) for _ in range(backbone.num_layers)]
-        logits, caches = self._prefill(token_ids.astype("int32"), np.int32(length - 1), caches)
-        return _to_numpy(logits), caches
+        layers = [ops.zeros(shape, dtype=self._dtype) for _ in range(backbone.num_layers)]
+        return self._run(token_ids, _Cache(layers, pads.astype("int32"), 0))
 
-    def step(self, token_ids: np.ndarray, position: int, cache: Any) -> tuple[np.ndarray, Any]:
-        logits, cache = self._step(token_ids.astype("int32")[:, None], np.int32(position), cache)
-        return _to_numpy(logits), cache
+    def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, Any]:
+        if not np.array_equal(rows, np.arange(len(cache.pads))):
+            layers = [ops.take(layer, rows, axis=0) for layer in cache.layers]
+            cache = _Cache(layers, cache.pads[rows], cache.filled)
+        return self._run(token_ids[:, None], cache)
 
-    def _prefill_program(self, token_ids, last, caches):
-        hidden, caches = self._hidden(token_ids, 0, caches)
-        # Logits of one position, not of all: the product with the vocabulary is the widest of the network.
-        hidden = ops.take(hidden, ops.reshape(last, (1,)), axis=1)
-        return self._logits(hidden), caches
-
-    def _step_program(self, token_ids, position, caches):
-        hidden, caches = self._hidden(token_ids, position, caches)
-        return self._logits(hidden), caches
-
-    def _hidden(self, token_ids, start, caches):
-        """The backbone with a cache for each layer; KerasHub's own call keeps one and stacks it anew at each step."""
+    def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
         backbone = self._backbone
-        embedded = backbone.token_embedding(token_ids)
-        hidden = backbone.embeddings_add((embedded, backbone.position_embedding(embedded, start_index=start)))
+        width = token_ids.shape[1]
+        # KerasHub counts positions from the first place, so the padding goes to the right, and back again.
+        shifted = np.stack([np.roll(row, -pad) for row, pad in zip(token_ids, pads, strict=True)]).astype("int32")
+        mask = (np.arange(width)[None] < width - pads[:, None]).astype("int32")
+        hidden = backbone({"token_ids": shifted, "padding_mask": mask})
+        logits = ops.convert_to_numpy(ops.cast(backbone.token_embedding(hidden, reverse=True), "float32"))
+        return np.stack([np.roll(row, pad, axis=0) for row, pad in zip(logits, pads, strict=True)])
+
+    def _run(self, token_ids: np.ndarray, cache: _Cache) -> tuple[np.ndarray, _Cache]:
+        start = np.int32(cache.filled)
+        logits, layers = self._compiled(token_ids.astype("int32"), cache.pads, start, cache.layers)
+        return np.asarray(ops.convert_to_numpy(logits)), _Cache(layers, cache.pads, cache.filled + token_ids.shape[1])
+
+    def _program(self, token_ids, pads, start, layers):
+        """Logits of the last place, and the cache with these tokens in it; `start` is the first place they fill."""
+        backbone = self._backbone
+        places = start + ops.arange(token_ids.shape[1], dtype="int32")
+        # A row that has come to its end is fed on with its batch, and nobody reads it: any position will do.
+        positions = ops.clip(places[None] - pads[:, None], 0, self.context - 1)
+        keys = ops.arange(layers[0].shape[2], dtype="int32")
+        seen = ops.logical_and(keys[None, None] <= places[None, :, None], keys[None, None] >= pads[:, None, None])
+        # A padding place sees itself: a softmax over nothing would be NaN, and NaN spreads.
+        seen = ops.logical_or(seen, keys[None, None] == places[None, :, None])
+        mask = ops.where(seen, 0.0, -1e30 if self._dtype != "float16" else -6e4)[:, None]
+        hidden = backbone.token_embedding(token_ids)
+        hidden = hidden + ops.cast(ops.take(backbone.position_embedding.position_embeddings, positions, 0), self._dtype)
         filled = []
-        for layer, cache in zip(backbone.transformer_layers, caches, strict=True):
-            hidden, cache = layer(hidden, self_attention_cache=cache, self_attention_cache_update_index=start)
+        for layer, cache in zip(backbone.transformer_layers, layers, strict=True):
+            hidden, cache = self._block(layer, hidden, cache, start, ops.cast(mask, self._dtype))
             filled.append(cache)
-        return backbone.layer_norm(hidden), filled
+        hidden = backbone.layer_norm(hidden[:, -1:])
+        logits = backbone.token_embedding(hidden, reverse=True)
+        return ops.cast(ops.squeeze(logits, axis=1), "float32"), filled
 
-    def _logits(self, hidden):
-        return ops.cast(ops.squeeze(self._backbone.token_embedding(hidden, reverse=True), axis=1), "float32")
+    def _block(self, layer, hidden, cache, start, mask):
+        """A block of the network over its own layers; KerasHub's call stacks one cache of all blocks at each step."""
+        attention = layer._self_attention_layer
+        normed = layer._self_attention_layer_norm(hidden)
+        query, key, value = (
+            part(normed) for part in (attention.query_dense, attention.key_dense, attention.value_dense)
+        )
+        cache = ops.slice_update(cache, (0, 0, start, 0, 0), ops.stack([key, value], axis=1))
+        scores = ops.einsum("bqhd,bkhd->bhqk", query, cache[:, 0]) / query.shape[-1] ** 0.5
+        mixed = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores + mask), cache[:, 1])
+        hidden = hidden + attention.output_dense(mixed)
+        inner = layer._feedforward_intermediate_dense(layer._feedforward_layer_norm(hidden))
+        return hidden + layer._feedforward_output_dense(inner), cache
 
-    def _compiled(self, program: Callable, donated: int) -> Callable:
+    def _compile(self, program: Callable, donated: int) -> Callable:
         def counted(*arguments):
             self.compilations += 1  # runs when the backend traces the program, not when it runs it
             return program(*arguments)
 
         backend = keras.config.backend()
         if backend == "jax":
-            return self._compiled_by_jax(counted, donated)
+            return self._compile_by_jax(counted, donated)
         if backend == "tensorflow":
             import tensorflow as tf
 
@@ -76,7 +114,7 @@ class KerasRuntime:
 
         return torch.no_grad()(program)
 
-    def _compiled_by_jax(self, program: Callable, donated: int) -> Callable:
+    def _compile_by_jax(self, program: Callable, donated: int) -> Callable:
         import jax
 
         variables = self._backbone.variables
@@ -88,7 +126,3 @@ class KerasRuntime:
 
         compiled = jax.jit(stateless, donate_argnums=donated)
         return lambda *arguments: compiled([variable.value for variable in variables], *arguments)
-
-
-def _to_numpy(logits: Any) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(logits))

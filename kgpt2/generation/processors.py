@@ -1,6 +1,8 @@
-"""From logits to the next token: bans, repeats, temperature, top-k, top-p, then the best token or a draw.
+"""From logits to the next token: penalties and bans, then temperature and the samplers' cuts, then the best or a draw.
 
-The order and the meaning are those of transformers' logits processors. Arrays are NumPy, `(rows, vocabulary)`.
+The order and the meaning are those of transformers' logits processors. Arrays are NumPy. What changes logits works on
+all rows `(rows, vocabulary)` at once; what cuts the distribution works on a row's candidates only, because top-k
+leaves some fifty of twenty thousand tokens and sorting the rest would take longer than the network.
 """
 
 from collections.abc import Sequence
@@ -9,83 +11,151 @@ import numpy as np
 
 from kgpt2.generation.settings import Settings
 
-
-def ban(logits: np.ndarray, banned: np.ndarray) -> np.ndarray:
-    """Logits with the tokens of a boolean mask `(vocabulary,)` at minus infinity."""
-    return np.where(banned, -np.inf, logits)
+# Stands in a history where a row has no token yet.
+NOTHING = -1
 
 
-def ban_repeated_ngrams(logits: np.ndarray, tokens: np.ndarray, n: int) -> np.ndarray:
+def penalise_repetition(logits: np.ndarray, history: np.ndarray, penalty: float) -> np.ndarray:
+    """Logits with those of the tokens in each row's history divided by the penalty (multiplied where negative).
+
+    Source: Keskar et al. 2019, arXiv:1909.05858, in the form that transformers gave it.
+    """
+    if penalty == 1:
+        return logits
+    rows, places = np.nonzero(history != NOTHING)
+    tokens = history[rows, places]
+    values = logits[rows, tokens]
+    changed = logits.copy()
+    changed[rows, tokens] = np.where(values < 0, values * penalty, values / penalty)
+    return changed
+
+
+def ban_repeated_ngrams(logits: np.ndarray, history: np.ndarray, n: int) -> np.ndarray:
     """Logits with every token at minus infinity that would complete a run of n tokens which the row holds already.
 
     A row in which nothing would be left keeps its logits, so that there is always a next token.
 
     Args:
         logits: float `(rows, vocabulary)`.
-        tokens: int `(rows, length)`, the text of each row so far, start token and prompt included.
+        history: int `(rows, length)`, each row's text so far, start token and prompt included, `NOTHING` in front.
         n: length of the run; 0 bans nothing.
     """
-    if n == 0 or tokens.shape[1] < n:
+    if n == 0 or history.shape[1] < n:
         return logits
-    runs = np.lib.stride_tricks.sliding_window_view(tokens, n, axis=1)
-    repeated = (runs[:, :, :-1] == tokens[:, None, tokens.shape[1] - n + 1 :]).all(axis=-1)
-    rows, places = np.nonzero(repeated)
+    runs = np.lib.stride_tricks.sliding_window_view(history, n, axis=1)
+    repeated = (runs[:, :, :-1] == history[:, None, history.shape[1] - n + 1 :]).all(axis=-1)
+    rows, places = np.nonzero(repeated & (runs[:, :, 0] != NOTHING))
     banned = logits.copy()
     banned[rows, runs[rows, places, -1]] = -np.inf
-    alive = np.isfinite(banned).any(axis=-1, keepdims=True)
-    return np.where(alive, banned, logits)
+    return _unless_nothing_is_left(banned, logits)
 
 
-def keep_top_k(logits: np.ndarray, k: int) -> np.ndarray:
-    """Logits with all but the k greatest of each row at minus infinity; ties with the k-th stay."""
-    if k <= 0 or k >= logits.shape[-1]:
-        return logits
-    kth = np.partition(logits, -k, axis=-1)[:, -k, None]
-    return np.where(logits < kth, -np.inf, logits)
+def ban_sequences(logits: np.ndarray, history: np.ndarray, sequences: Sequence[Sequence[int]]) -> np.ndarray:
+    """Logits with the last token of each sequence at minus infinity where its other tokens have just come."""
+    banned = logits.copy() if sequences else logits
+    for *before, last in sequences:
+        if len(before) <= history.shape[1]:
+            just_came = (history[:, history.shape[1] - len(before) :] == before).all(axis=-1)
+            banned[just_came, last] = -np.inf
+    return _unless_nothing_is_left(banned, logits)
 
 
-def keep_top_p(logits: np.ndarray, p: float) -> np.ndarray:
-    """Logits with all but the nucleus of each row at minus infinity (Holtzman et al. 2020, arXiv:1904.09751).
+def ban(logits: np.ndarray, banned: np.ndarray) -> np.ndarray:
+    """Logits with the tokens of a boolean mask `(vocabulary,)` or `(rows, vocabulary)` at minus infinity."""
+    return np.where(banned, -np.inf, logits)
 
-    The nucleus is the smallest set of most probable tokens whose probabilities sum to p or more.
+
+def candidates(logits: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens of one row that a sampler draws from.
+
+    Args:
+        logits: float `(vocabulary,)`, penalties and bans applied.
+        settings: the sampler's.
+
+    Returns:
+        Ids, ascending, and their probabilities, float64, which sum to 1.
     """
-    if p >= 1:
-        return logits
-    order = np.argsort(-logits, axis=-1, kind="stable")
-    probabilities = softmax(np.take_along_axis(logits, order, axis=-1))
-    before = np.cumsum(probabilities, axis=-1) - probabilities
-    dropped = np.empty_like(before, dtype=bool)
-    np.put_along_axis(dropped, order, before >= p, axis=-1)
-    return np.where(dropped, -np.inf, logits)
-
-
-def distribution(logits: np.ndarray, settings: Settings) -> np.ndarray:
-    """The probabilities `(rows, vocabulary)` that a sampler draws from."""
-    logits = logits / settings.temperature
-    if settings.sampler in ("top_k", "top_p"):
-        logits = keep_top_k(logits, settings.k)
-    if settings.sampler == "top_p":
-        logits = keep_top_p(logits, settings.p)
-    return softmax(logits)
+    k = settings.k if settings.sampler in ("top_k", "top_p") else 0
+    if 0 < k < len(logits):
+        least = np.partition(logits, -k)[-k]  # ties with the k-th stay, as in transformers
+        ids = np.flatnonzero(logits >= max(least, np.finfo(logits.dtype).min))
+    else:
+        ids = np.flatnonzero(logits > -np.inf)
+    scores = logits[ids].astype(np.float64) / settings.temperature
+    if settings.sampler == "top_p" and settings.p < 1:
+        ids, scores = _cut(ids, scores, _nucleus(scores, settings.p))
+    if settings.sampler != "greedy" and settings.min_p is not None:
+        ids, scores = _cut(ids, scores, scores >= scores.max() + np.log(settings.min_p))
+    if settings.sampler != "greedy" and settings.typical_p is not None and settings.typical_p < 1:
+        ids, scores = _cut(ids, scores, _typical(scores, settings.typical_p))
+    return ids, softmax(scores)
 
 
 def next_tokens(logits: np.ndarray, settings: Settings, draws: Sequence[np.random.Generator]) -> np.ndarray:
     """The next token of each row, int64 `(rows,)`.
 
     Args:
-        logits: float `(rows, vocabulary)`, bans applied.
+        logits: float `(rows, vocabulary)`, penalties and bans applied.
         settings: the sampler's.
         draws: a random generator for each row, so that a row's result does not depend on its neighbours.
     """
     if settings.sampler == "greedy":
         return logits.argmax(axis=-1)
-    cumulative = np.cumsum(distribution(logits, settings), axis=-1)
-    points = np.array([draw.random() for draw in draws]) * cumulative[:, -1]
-    # The first token whose cumulative probability exceeds the point; a token of probability 0 never does.
-    return np.array([np.searchsorted(row, point, side="right") for row, point in zip(cumulative, points, strict=True)])
+    tokens = []
+    for row, draw in zip(logits, draws, strict=True):
+        ids, probabilities = candidates(row, settings)
+        cumulative = np.cumsum(probabilities)
+        # The first token whose cumulative probability exceeds the point; a token of probability 0 never does.
+        tokens.append(ids[np.searchsorted(cumulative, draw.random() * cumulative[-1], side="right")])
+    return np.array(tokens)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of each row, float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis, float64."""
+    shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def log_probabilities(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """The log-probability of one token of each row, float64 `(rows,)`."""
+    logits = logits.astype(np.float64)
+    greatest = logits.max(axis=-1)
+    total = np.log(np.exp(logits - greatest[:, None]).sum(axis=-1)) + greatest
+    return logits[np.arange(len(logits)), tokens] - total
+
+
+def _nucleus(scores: np.ndarray, p: float) -> np.ndarray:
+    """Which tokens are the smallest set of most probable ones that sum to p or more (Holtzman et al. 2020)."""
+    order = np.argsort(-scores, kind="stable")
+    probabilities = softmax(scores[order])
+    before = np.cumsum(probabilities) - probabilities
+    return _at(order, before < p)
+
+
+def _typical(scores: np.ndarray, mass: float) -> np.ndarray:
+    """Which tokens are nearest to the expected surprise, as many as sum to the mass or more."""
+    probabilities = softmax(scores)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        surprise = -np.log(probabilities)
+        expected = np.nansum(surprise * probabilities)
+    distance = np.abs(surprise - expected)
+    order = np.argsort(distance, kind="stable")
+    last = min(int((np.cumsum(probabilities[order]) < mass).sum()), len(order) - 1)
+    return distance <= distance[order[last]]
+
+
+def _cut(ids: np.ndarray, scores: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return ids[kept], scores[kept]
+
+
+def _at(order: np.ndarray, values: np.ndarray) -> np.ndarray:
+    placed = np.empty_like(values)
+    placed[order] = values
+    return placed
+
+
+def _unless_nothing_is_left(banned: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    if banned is logits:
+        return logits
+    alive = (banned > -np.inf).any(axis=-1, keepdims=True)
+    return banned if alive.all() else np.where(alive, banned, logits)

@@ -6,30 +6,47 @@ import numpy as np
 
 
 class Runtime(Protocol):
-    """A network ready to generate.
+    """A network ready to generate. It knows nothing of text or of sampling.
 
     Attributes:
         context: how many positions it has.
         vocabulary_size: how many logits a position has.
+        static_shapes: whether each shape has to be compiled, so that few of them are better than small ones.
         compilations: how many programs it has compiled so far.
     """
 
     context: int
     vocabulary_size: int
+    static_shapes: bool
     compilations: int
 
-    def prefill(self, token_ids: np.ndarray, length: int, capacity: int) -> tuple[np.ndarray, Any]:
+    def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
         """Reads prompts.
 
         Args:
-            token_ids: int32 `(rows, width)`, prompts padded on the right.
-            length: the logits after this many tokens are wanted (the same for all rows).
-            capacity: positions that the cache must have room for, `width` or more.
+            token_ids: int32 `(rows, width)`, prompts padded on the left.
+            pads: int32 `(rows,)`, how many places of each row are padding. Nothing looks at them.
+            capacity: places that the cache must have room for, `width` or more.
 
         Returns:
-            Logits, float32 `(rows, vocabulary)`, and the cache. What padding left in the cache is overwritten by
-            `step` before any token looks at it.
+            Logits of the last place, float32 `(rows, vocabulary)`, and the cache.
         """
 
-    def step(self, token_ids: np.ndarray, position: int, cache: Any) -> tuple[np.ndarray, Any]:
-        """Reads one token a row, int32 `(rows,)`, at a position; returns as `prefill`. The old cache is spent."""
+    def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: Any) -> tuple[np.ndarray, Any]:
+        """Reads one token a row.
+
+        Args:
+            token_ids: int32 `(rows,)`.
+            rows: int32 `(rows,)`, the row of the last call that each row goes on from: rows may be left out, doubled
+                or reordered.
+            cache: of the last call; it is spent.
+
+        Returns:
+            As `prefill`.
+        """
+
+    def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
+        """The logits of every place, float32 `(rows, width, vocabulary)`; arguments as those of `prefill`.
+
+        Those of padding mean nothing. A cache given out before is spent.
+        """

@@ -16,38 +16,61 @@ class Settings:
         sampler: greedy uses no k, p or temperature; top_k uses k; top_p uses p within k; random draws from all tokens.
         k: how many of the most probable tokens stay (0: all).
         p: the smallest set of most probable tokens whose probabilities sum to p or more stays.
+        min_p: tokens stay that are at least this many times as probable as the best one; None: off.
+        typical_p: the tokens stay whose surprise is nearest to the expected one, until their probabilities sum to this
+            (Meister et al. 2022, arXiv:2202.00666); None: off.
         temperature: divides the logits, before k and p are applied.
+        repetition_penalty: makes every token that the text holds already less likely (above 1) or more (below); 1: off.
         no_repeat_ngram: no run of so many tokens comes twice in a text, prompt included (0: off).
         max_new_tokens: None: 128, or what the context leaves.
         max_length: start token and prompt included; rules out max_new_tokens.
+        min_new_tokens: the end token may not come before so many others.
+        ban: texts that may not come.
+        stop: texts that end a completion; they are left out of it.
         num_return: continuations of each prompt.
         seed: None: drawn.
         batch_size: rows computed at a time.
         default_bans: forbid the tokens that no good text holds (see `BertTokenizer.default_bans`).
+        logprobs: report the log-probability of each new token under the model, before any setting.
     """
 
     sampler: Literal["greedy", "top_k", "top_p", "random"] = "top_p"
     k: int = 50
     p: float = 0.95
+    min_p: float | None = None
+    typical_p: float | None = None
     temperature: float = 1.0
+    repetition_penalty: float = 1.0
     no_repeat_ngram: int = 0
     max_new_tokens: int | None = None
     max_length: int | None = None
+    min_new_tokens: int = 0
+    ban: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
     num_return: int = 1
     seed: int | None = None
     batch_size: int = 32
     default_bans: bool = True
+    logprobs: bool = False
 
     def __post_init__(self):
         _require(self.sampler in SAMPLERS, "sampler", self.sampler, f"one of {', '.join(SAMPLERS)}")
         _require(self.k >= 0, "k", self.k, "0 (all tokens) or more")
         _require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
-        _require(0 < self.p <= 1, "p", self.p, "more than 0 and at most 1")
+        for name in ("p", "min_p", "typical_p"):
+            value = getattr(self, name)
+            _require(value is None or 0 < value <= 1, name, value, "more than 0 and at most 1")
         _require(0 < self.temperature < float("inf"), "temperature", self.temperature, "more than 0 (or use greedy)")
-        _require(self.no_repeat_ngram >= 0, "no_repeat_ngram", self.no_repeat_ngram, "0 (off) or more")
+        penalty = self.repetition_penalty
+        _require(0 < penalty < float("inf"), "repetition_penalty", penalty, "more than 0 (1: off)")
+        for name in ("no_repeat_ngram", "min_new_tokens"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (off) or more")
         for name in ("max_new_tokens", "max_length"):
             value = getattr(self, name)
             _require(value is None or value > 0, name, value, "1 or more")
+        for name in ("ban", "stop"):
+            texts = getattr(self, name)
+            _require(not isinstance(texts, str) and all(texts), name, repr(texts), "a list of texts, none empty")
         _require(self.num_return > 0, "num_return", self.num_return, "1 or more")
         _require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
         _require(self.seed is None or self.seed >= 0, "seed", self.seed, "0 or more")

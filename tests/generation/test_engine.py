@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kgpt2.errors import RequestError
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.engine import Clock, generate, prepare_prompts, stream
 from kgpt2.generation.settings import Settings
 
 START, END, SIZE = 0, 1, 12
@@ -29,18 +29,21 @@ class Successor:
 
     context, vocabulary_size, compilations = 32, SIZE, 0
 
-    def __init__(self):
-        self.calls = []
+    def __init__(self, static_shapes=True):
+        self.static_shapes, self.calls = static_shapes, []
 
-    def prefill(self, token_ids, length, capacity):
-        assert token_ids.shape[1] <= capacity <= self.context
+    def prefill(self, token_ids, pads, capacity):
+        assert token_ids.shape[1] <= capacity
+        assert all((row[:pad] == 9).all() and row[pad] == START for row, pad in zip(token_ids, pads, strict=True))
         self.calls.append(("prefill", token_ids.shape, capacity))
-        return self._logits(token_ids[:, length - 1]), {"next": length}
+        return self._logits(token_ids[:, -1]), {"rows": len(token_ids), "left": capacity - token_ids.shape[1]}
 
-    def step(self, token_ids, position, cache):
-        assert cache["next"] == position, "every position is read once, in order"
+    def step(self, token_ids, rows, cache):
+        assert cache["left"] > 0, "the cache has room for every token"
+        assert len(rows) == len(token_ids)
+        assert max(rows) < cache["rows"]
         self.calls.append(("step", token_ids.shape))
-        return self._logits(token_ids), {"next": position + 1}
+        return self._logits(token_ids), {"rows": len(rows), "left": cache["left"] - 1}
 
     def _logits(self, last):
         return -np.abs(np.arange(SIZE) - (last[:, None] + 1.0)).astype("float32")
@@ -49,8 +52,8 @@ class Successor:
 GREEDY = Settings(sampler="greedy", max_new_tokens=3)
 
 
-def run(texts, settings=GREEDY):
-    runtime, codec, clock = Successor(), Letters(), Clock()
+def run(texts, settings=GREEDY, static_shapes=True):
+    runtime, codec, clock = Successor(static_shapes), Letters(), Clock()
     prompts = prepare_prompts(texts, codec, runtime.context, settings)
     return list(generate(runtime, codec, prompts, settings, clock)), clock, runtime
 
@@ -79,20 +82,86 @@ def test_continuations_lie_together_and_differ():
     assert {r.seed for r in results} == {4}
 
 
+@pytest.mark.parametrize("static_shapes", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 32])
-def test_a_result_does_not_depend_on_its_batch(batch_size):
+def test_a_result_does_not_depend_on_its_batch(batch_size, static_shapes):
     settings = Settings(sampler="random", temperature=5.0, num_return=2, seed=4, max_new_tokens=6)
     texts = ["c", "cdef", "", "ghi", "c"]
-    together, _, runtime = run(texts, dataclasses.replace(settings, batch_size=batch_size))
+    together, _, runtime = run(texts, dataclasses.replace(settings, batch_size=batch_size), static_shapes)
     alone = [result for text in texts for result in run([text], settings)[0]]
     assert together == alone
     rows = {call[1][0] for call in runtime.calls}
-    assert len(rows) == 1, "one number of rows, so that nothing is compiled twice"
+    assert not static_shapes or len(rows) == 1, "one number of rows, so that nothing is compiled twice"
+
+
+def test_rows_leave_a_batch_and_continuations_share_a_prefill():
+    settings = dataclasses.replace(GREEDY, num_return=2, max_new_tokens=4, default_bans=False)
+    results, clock, runtime = run(["c", "k"], settings, static_shapes=False)
+    assert [r.completion for r in results] == ["defg", "defg", "kkkk", "kkkk"]
+    assert runtime.calls[0] == ("prefill", (2, 2), 6)
+    assert runtime.calls[1] == ("step", (4,))
+    results, _, runtime = run(["c", "", "cd"], GREEDY, static_shapes=False)
+    assert [call[1] for call in runtime.calls] == [(3, 3), (2,), (2,)], "the empty prompt ended at once"
+    assert clock.startup == 0
+
+
+def test_stop_texts_end_a_completion_and_are_left_out():
+    results = run(["c", "d"], dataclasses.replace(GREEDY, default_bans=False, stop=("fg", "zz")), False)[0]
+    assert [(r.completion, r.finish_reason) for r in results] == [("def", "length"), ("e", "stop")]
+    assert results[1].text == "de"
+    assert results[1].token_ids == [START, 3, 4, 5, 6]
+    assert results[1].new_tokens == 3
+
+
+def test_banned_texts_do_not_come():
+    (result,) = run(["c"], dataclasses.replace(GREEDY, ban=("d",)))[0]
+    assert "d" not in result.completion
+    settings = dataclasses.replace(GREEDY, default_bans=False, ban=("de",))
+    (result,) = run(["c"], settings)[0]
+    assert "de" not in result.completion
+    assert result.completion.startswith("d")
+
+
+def test_the_end_waits_for_min_new_tokens():
+    (result,) = run([""], dataclasses.replace(GREEDY, min_new_tokens=2, default_bans=False))[0]
+    assert result.new_tokens >= 2
+
+
+def test_logprobs_are_those_of_the_model():
+    settings = Settings(sampler="random", max_new_tokens=3, seed=1, default_bans=False, logprobs=True)
+    (result,) = run(["c"], settings, False)[0]
+    logits = Successor()._logits(np.array([2, *result.token_ids[2:-1]]))
+    wanted = np.log(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True))
+    assert result.logprobs == pytest.approx([wanted[i, t] for i, t in enumerate(result.token_ids[2:])], abs=1e-6)
+    assert run(["c"])[0][0].logprobs is None
+
+
+class HalfLetters(Letters):
+    """A codec in which a character takes two tokens, and half of one decodes to U+FFFD."""
+
+    def decode(self, ids):
+        ids = [index for index in ids if index not in (START, END)]
+        return "".join(chr(ord("a") + first) for first in ids[1::2]) + "\ufffd" * (len(ids) % 2)
+
+
+@pytest.mark.parametrize("codec", [Letters(), HalfLetters()])
+@pytest.mark.parametrize("stop", [(), ("ee",), ("h", "gi"), ("fgh",)])
+@pytest.mark.parametrize("static_shapes", [True, False])
+def test_a_stream_is_the_same_text_in_pieces(codec, stop, static_shapes):
+    settings = Settings(sampler="random", temperature=3.0, max_new_tokens=12, seed=5, stop=stop)
+    runtime = Successor(static_shapes)
+    (prompt,) = prepare_prompts(["c"], codec, 32, settings)
+    *pieces, result = stream(runtime, codec, prompt, settings, Clock())
+    (whole,) = generate(runtime, codec, [prompt], settings, Clock())
+    assert result == whole
+    assert "".join(pieces) == whole.completion
+    assert len(pieces) > 1 or len(whole.completion) < 2
+    assert not any("\ufffd" in piece for piece in pieces[:-1])
 
 
 def test_shapes_are_rounded_so_that_few_programs_are_needed():
     runtime = run(["c", "cdef"])[2]
-    assert {call for call in runtime.calls if call[0] == "prefill"} == {("prefill", (2, 16), 32)}
+    assert {call for call in runtime.calls if call[0] == "prefill"} == {("prefill", (2, 16), 64)}
 
 
 def test_a_drawn_seed_is_reported_and_gives_the_same_again():
@@ -136,6 +205,13 @@ def test_prompts_without_room_are_refused(text, settings, words):
         {"num_return": 0},
         {"seed": -1},
         {"max_length": 5, "max_new_tokens": 5},
+        {"min_p": 0.0},
+        {"typical_p": 1.5},
+        {"repetition_penalty": 0.0},
+        {"no_repeat_ngram": -1},
+        {"min_new_tokens": -1},
+        {"ban": ("",)},
+        {"stop": "text"},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(values):

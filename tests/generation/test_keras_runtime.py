@@ -34,13 +34,17 @@ def test_logits_with_a_cache_equal_those_without(loaded):
     runtime = KerasRuntime(task)
     ids = [codec.start_id, *codec.encode(texts[1])]
     padded = np.full((2, 16), codec.pad_id)
-    padded[:, : len(ids)] = ids
-    logits, cache = runtime.prefill(padded, 3, 32)
+    padded[0, -3:], padded[1, -2:] = ids[:3], ids[:2]
+    logits, cache = runtime.prefill(padded, np.array([13, 14]), 32)
     whole = forward(task, ids)
-    assert np.abs(logits - whole[2]).max() < 1e-4
+    assert np.abs(logits - whole[[2, 1]]).max() < 1e-4
     for position in range(3, len(ids)):
-        logits, cache = runtime.step(np.array([ids[position]] * 2), position, cache)
-        assert np.abs(logits - whole[position]).max() < 1e-4
+        fed = np.array([ids[position], ids[position - 1]])
+        logits, cache = runtime.step(fed, np.arange(2), cache)
+        assert np.abs(logits - whole[[position, position - 1]]).max() < 1e-4
+    logits, cache = runtime.step(np.array([ids[-1]] * 3), np.array([1, 1, 1]), cache)
+    assert np.abs(logits - whole[-1]).max() < 1e-4, "rows can be left out and doubled"
+    assert np.abs(runtime.logits(padded, np.array([13, 14]))[0, -3:] - whole[:3]).max() < 1e-4
 
 
 def test_greedy_equals_the_plain_forward_pass(loaded):
@@ -67,18 +71,19 @@ def test_no_sampler_and_no_setting_compiles_anew(loaded):
         Settings(sampler="greedy"),
         Settings(sampler="top_k", k=3, temperature=0.5),
         Settings(sampler="top_p", p=0.5, seed=9),
-        Settings(sampler="random", max_new_tokens=5),
+        Settings(sampler="random", max_new_tokens=50, repetition_penalty=1.2, no_repeat_ngram=2, min_p=0.1),
     ]:
         list(generate(runtime, codec, prepare_prompts(texts, codec, runtime.context, settings), settings, Clock()))
-        assert runtime.compilations == 2
+        assert runtime.compilations == 2, "prefill and step"
 
 
 def test_weights_are_read_anew_at_each_call(loaded):
     task, codec, texts = loaded
     runtime = KerasRuntime(task)
     ids = np.array([[codec.start_id, *codec.encode(texts[1])]])
-    before, _ = runtime.prefill(ids, ids.shape[1], 32)
+    pads = np.zeros(1, dtype="int32")
+    before, _ = runtime.prefill(ids, pads, 32)
     task.backbone.layer_norm.beta.assign(task.backbone.layer_norm.beta + 1.0)
-    after, _ = runtime.prefill(ids, ids.shape[1], 32)
+    after, _ = runtime.prefill(ids, pads, 32)
     assert np.abs(after - forward(task, ids[0])[-1]).max() < 1e-4
     assert np.abs(after - before).max() > 0.1

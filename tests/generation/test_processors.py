@@ -1,32 +1,51 @@
-"""The samplers against transformers' logits processors and against plain counting."""
+"""The processors against transformers' and against plain counting."""
+
+import itertools
 
 import numpy as np
 import pytest
 
 from kgpt2.generation.processors import (
+    NOTHING,
     ban,
     ban_repeated_ngrams,
-    distribution,
-    keep_top_k,
-    keep_top_p,
+    ban_sequences,
+    candidates,
+    log_probabilities,
     next_tokens,
+    penalise_repetition,
     softmax,
 )
 from kgpt2.generation.settings import Settings
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 3, (1000, 50)).astype("float32")
-CHOICES = [
-    Settings(sampler="random", temperature=1.0),
-    Settings(sampler="random", temperature=0.3),
-    Settings(sampler="top_k", k=1),
-    Settings(sampler="top_k", k=5, temperature=2.0),
-    Settings(sampler="top_k", k=500),
-    Settings(sampler="top_p", p=0.9, k=0),
-    Settings(sampler="top_p", p=0.95, k=10, temperature=0.7),
-    Settings(sampler="top_p", p=0.01, k=0),
-    Settings(sampler="top_p", p=1.0, k=7),
+HISTORY = RNG.integers(0, 50, (1000, 9))
+SAMPLERS = [
+    {"sampler": "random"},
+    {"sampler": "top_k", "k": 1},
+    {"sampler": "top_k", "k": 5},
+    {"sampler": "top_k", "k": 500},
+    {"sampler": "top_p", "p": 0.9, "k": 0},
+    {"sampler": "top_p", "p": 0.95, "k": 10},
+    {"sampler": "top_p", "p": 0.01, "k": 0},
+    {"sampler": "top_p", "p": 1.0, "k": 7},
 ]
+CHOICES = [
+    Settings(**sampler, temperature=temperature, min_p=min_p, typical_p=typical_p, repetition_penalty=penalty)
+    for sampler, temperature, min_p, typical_p, penalty in itertools.product(
+        SAMPLERS, (1.0, 0.3, 2.0), (None, 0.1), (None, 0.8), (1.0, 1.3)
+    )
+]
+
+
+def distribution(logits, settings):
+    """The probabilities of all tokens `(rows, vocabulary)`."""
+    whole = np.zeros(logits.shape)
+    for row, values in enumerate(logits):
+        ids, probabilities = candidates(values, settings)
+        whole[row, ids] = probabilities
+    return whole
 
 
 @pytest.mark.parametrize("settings", CHOICES, ids=str)
@@ -34,60 +53,90 @@ def test_kept_tokens_and_probabilities_equal_those_of_transformers(settings):
     torch = pytest.importorskip("torch")
     from transformers.generation import logits_process as theirs
 
-    scores = torch.tensor(LOGITS)
     processors = [theirs.TemperatureLogitsWarper(settings.temperature)]
+    if settings.repetition_penalty != 1:
+        processors.insert(0, theirs.RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
     if settings.sampler != "random" and settings.k:
         processors.append(theirs.TopKLogitsWarper(settings.k))
     if settings.sampler == "top_p":
         processors.append(theirs.TopPLogitsWarper(settings.p))
+    if settings.min_p is not None:
+        processors.append(theirs.MinPLogitsWarper(settings.min_p))
+    if settings.typical_p is not None:
+        processors.append(theirs.TypicalLogitsWarper(settings.typical_p))
+    scores = torch.tensor(LOGITS)
     for processor in processors:
-        scores = processor(None, scores)
+        scores = processor(torch.tensor(HISTORY), scores)
     wanted = torch.softmax(scores, -1).numpy()
-    ours = distribution(LOGITS, settings)
+    ours = distribution(penalise_repetition(LOGITS, HISTORY, settings.repetition_penalty), settings)
     assert np.array_equal(ours > 0, wanted > 0)
     assert np.abs(ours - wanted).max() < 1e-6
 
 
 def test_top_k_keeps_ties_and_top_p_the_smallest_set():
-    assert np.isfinite(keep_top_k(np.array([[1.0, 1.0, 0.0, 2.0]]), 2)).sum() == 3
-    kept = np.isfinite(keep_top_p(LOGITS.astype("float64"), 0.8))
-    probabilities = np.where(kept, softmax(LOGITS), 0)
-    assert (probabilities.sum(-1) >= 0.8).all()
-    smallest = np.where(kept, probabilities, np.inf).min(-1)
-    assert (probabilities.sum(-1) - smallest < 0.8).all()
+    ids, _ = candidates(np.array([1.0, 1.0, 0.0, 2.0]), Settings(sampler="top_k", k=2))
+    assert list(ids) == [0, 1, 3]
+    for row in LOGITS[:100]:
+        ids, _ = candidates(row, Settings(k=0, p=0.8))
+        probabilities = softmax(row)[ids]
+        assert probabilities.sum() >= 0.8
+        assert probabilities.sum() - probabilities.min() < 0.8
+
+
+def test_a_row_with_less_than_k_tokens_left():
+    row = np.full(50, -np.inf, dtype="float32")
+    row[[3, 7]] = 1.0
+    ids, probabilities = candidates(row, Settings(sampler="top_k", k=5))
+    assert list(ids) == [3, 7]
+    assert list(probabilities) == [0.5, 0.5]
 
 
 def test_draws_follow_the_distribution():
+    """A chi-square test of 20,000 draws at the level 0.001."""
     settings = Settings(sampler="top_p", p=0.9, k=8, temperature=0.8)
-    row = LOGITS[:1]
-    draws = 20_000
+    row, draws = LOGITS[:1], 20_000
     generator = np.random.default_rng(1)
     tokens = np.concatenate([next_tokens(row, settings, [generator]) for _ in range(draws)])
-    expected = distribution(row, settings)[0] * draws
+    ids, probabilities = candidates(row[0], settings)
     counts = np.bincount(tokens, minlength=row.shape[1])
-    assert (counts[expected == 0] == 0).all()
-    kept = expected > 0
-    chi_square = ((counts[kept] - expected[kept]) ** 2 / expected[kept]).sum()
-    # The 99.9 % point of chi-square with 7 degrees of freedom is 24.3.
-    assert kept.sum() <= 8
-    assert chi_square < 24.3
+    assert counts.sum() == counts[ids].sum(), "none but the candidates"
+    expected = probabilities * draws
+    statistic = ((counts[ids] - expected) ** 2 / expected).sum()
+    greatest = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 6: 22.46, 7: 24.32}
+    assert statistic < greatest[len(ids) - 1]
 
 
-def test_banned_tokens_never_come_and_greedy_takes_the_next_best():
+def test_sequences_are_banned_as_bad_words_are_in_transformers():
+    torch = pytest.importorskip("torch")
+    from transformers.generation.logits_process import NoBadWordsLogitsProcessor
+
+    rng = np.random.default_rng(0)
+    history = rng.integers(0, 3, (500, 6))
+    sequences = [[0, 1], [1, 2, 0], [2, 2], [0, 0, 0, 7], [1, 1, 1, 1, 1, 1, 1, 5]]
+    theirs = NoBadWordsLogitsProcessor(sequences, eos_token_id=[49])(torch.tensor(history), torch.tensor(LOGITS[:500]))
+    assert np.array_equal(ban_sequences(LOGITS[:500], history, sequences), theirs.numpy())
+
+
+def test_places_without_a_token_count_for_nothing():
+    logits = LOGITS[:2]
+    history = np.array([[NOTHING, NOTHING, NOTHING, 3], [NOTHING, 5, 6, 5]])
+    assert np.array_equal(ban_repeated_ngrams(logits, history, 3)[0], logits[0])
+    assert np.isneginf(ban_repeated_ngrams(logits, history, 2)[1]).nonzero()[0].tolist() == [6]
+    changed = penalise_repetition(logits, history, 2.0) != logits
+    assert [row.nonzero()[0].tolist() for row in changed] == [[3], [5, 6]]
+
+
+def test_log_probabilities():
+    tokens = np.arange(50)
+    wanted = np.log(softmax(LOGITS[:50]))[np.arange(50), tokens]
+    assert np.abs(log_probabilities(LOGITS[:50], tokens) - wanted).max() < 1e-9
+
+
+def test_bans_and_greedy():
     banned = np.zeros(50, dtype=bool)
     banned[LOGITS[0].argmax()] = True
-    allowed = ban(LOGITS[:1], banned)
-    assert next_tokens(allowed, Settings(sampler="greedy"), []) == [np.argsort(LOGITS[0])[-2]]
-    generator = np.random.default_rng(2)
-    hot = Settings(sampler="random", temperature=100.0)
-    assert not {int(next_tokens(allowed, hot, [generator])[0]) for _ in range(2000)} & set(np.flatnonzero(banned))
-
-
-def test_a_row_does_not_depend_on_its_neighbours():
-    settings = Settings(sampler="random")
-    together = next_tokens(LOGITS[:3], settings, [np.random.default_rng(seed) for seed in range(3)])
-    alone = [next_tokens(LOGITS[i : i + 1], settings, [np.random.default_rng(i)])[0] for i in range(3)]
-    assert together.tolist() == alone
+    (token,) = next_tokens(ban(LOGITS[:1], banned), Settings(sampler="greedy"), [None])
+    assert token == np.argsort(LOGITS[0])[-2]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 12])

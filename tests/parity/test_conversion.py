@@ -59,7 +59,7 @@ def rounded(model, dtype):
     return copy.deepcopy(model).to(getattr(torch, dtype)).float()
 
 
-def transformers_says(model, ids):
+def transformers_says(model, ids, new_tokens=TOKENS):
     """Logits of the prompt, greedy continuation, and the lead of the best logit at each step of it."""
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[0].numpy()
@@ -67,7 +67,7 @@ def transformers_says(model, ids):
             torch.tensor([ids]),
             attention_mask=torch.ones(1, len(ids)),
             do_sample=False,
-            max_new_tokens=TOKENS,
+            max_new_tokens=new_tokens,
             eos_token_id=-1,
             pad_token_id=0,
             output_logits=True,

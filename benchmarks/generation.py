@@ -1,0 +1,232 @@
+"""Tokens per second, side by side: transformers, KerasHub, CTranslate2, llama.cpp and kgpt2 on the same weights.
+
+Random weights in GPT-2 base shape (12 layers, 12 heads, 768) over a vocabulary of 21,128; greedy, from a prompt of 8 tokens to
+200, no end token. Each route runs in a process of its own that loads, warms up and then waits for its turn, so that the
+rounds are interleaved; the figures are medians of the rounds, start-up apart. Routes whose package is not installed are left out.
+
+    python benchmarks/generation.py --rounds 5
+    python benchmarks/generation.py --batch 32 --routes transformers,kgpt2-float32,ctranslate2-float32
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+VOCABULARY, PROMPT, TOTAL = 21_128, 8, 200
+THREADS = os.cpu_count() or 1
+NEEDS = {
+    "transformers": "transformers",
+    "kerashub-tensorflow": "keras_hub",
+    "ctranslate2-float32": "ctranslate2",
+    "ctranslate2-int8": "ctranslate2",
+    "llama.cpp-f32": "llama_cpp",
+    "kgpt2-float32": "openvino",
+    "kgpt2-bfloat16": "openvino",
+    "kgpt2-int8": "openvino",
+    "kgpt2-int4": "openvino",
+    "kgpt2-float32-processors": "openvino",
+}
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--total", type=int, default=TOTAL, help="tokens of a row at its end")
+    parser.add_argument("--routes", default=",".join(NEEDS))
+    parser.add_argument("--serve", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        return serve(*options.serve, options.batch, options.total)
+    routes = [route for route in options.routes.split(",") if importlib.util.find_spec(NEEDS[route])]
+    with tempfile.TemporaryDirectory() as root:
+        write_models(Path(root))
+        rates: dict[str, list[float]] = {route: [] for route in routes}
+        servers = {route: start(route, root, options) for route in routes}
+        for route, server in servers.items():
+            print(f"{route}: ready in {json.loads(server.stdout.readline())['startup']:.1f} s", file=sys.stderr)
+        for _ in range(options.rounds):
+            for route, server in servers.items():
+                server.stdin.write("go\n")
+                server.stdin.flush()
+                rates[route].append(json.loads(server.stdout.readline())["rate"])
+        for server in servers.values():
+            server.stdin.close()
+            server.wait()
+    base = rates.get("transformers")
+    report = {
+        "machine": f"{platform.machine()}, {THREADS} cores",
+        "batch": options.batch,
+        "prompt_tokens": PROMPT,
+        "total_tokens": options.total,
+        "rounds": options.rounds,
+        "tokens_per_second": {route: round(statistics.median(values), 1) for route, values in rates.items()},
+        "range": {route: [round(min(values), 1), round(max(values), 1)] for route, values in rates.items()},
+    }
+    if base:
+        # Of each round apart, so that a slow minute of the machine does not count against whoever ran in it.
+        pairs = {
+            route: [one / other for one, other in zip(values, base, strict=True)] for route, values in rates.items()
+        }
+        report["ratio_to_transformers"] = {route: round(statistics.median(ratio), 2) for route, ratio in pairs.items()}
+    print(json.dumps(report, indent=2))
+
+
+def start(route: str, root: str, options: argparse.Namespace) -> subprocess.Popen:
+    """A process that serves one route."""
+    arguments = ["--serve", route, root, "--batch", str(options.batch), "--total", str(options.total)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "KGPT2_CACHE": f"{root}/cache"}
+    if route.startswith("kerashub"):
+        environment["KERAS_BACKEND"] = route.split("-")[1]
+    return subprocess.Popen(
+        [sys.executable, __file__, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+
+
+def serve(route: str, root: str, batch: int, total: int) -> None:
+    """Loads a route, warms it up, and measures one call for each line on stdin."""
+    began = time.perf_counter()
+    call = ROUTES[route.split("-")[0]](Path(root), route, batch, total)
+    call()
+    print(json.dumps({"startup": time.perf_counter() - began}), flush=True)
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        call()
+        print(json.dumps({"rate": batch * (total - PROMPT) / (time.perf_counter() - began)}), flush=True)
+
+
+def write_models(root: Path) -> None:
+    """The same random weights as a Hugging Face folder, for CTranslate2, as GGUF and as a Keras preset."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, bos_token_id=101, eos_token_id=102))
+    folder = root / "model"
+    model.save_pretrained(folder)
+    tokens = ["[PAD]", *(f"[unused{i}]" for i in range(1, 100)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens += [chr(0x4E00 + i) for i in range(VOCABULARY - len(tokens))]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
+
+
+def prompts(batch: int) -> list[list[int]]:
+    """Rows of token ids, all different."""
+    return [[101, *(200 + 7 * row + place for place in range(PROMPT - 1))] for row in range(batch)]
+
+
+def with_transformers(root: Path, route: str, batch: int, total: int):
+    """The tutorial's route."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(THREADS)
+    network = AutoModelForCausalLM.from_pretrained(root / "model", dtype=torch.float32).eval()
+    ids = torch.tensor(prompts(batch))
+    mask = torch.ones_like(ids)
+    settings = {"do_sample": False, "max_length": total, "min_length": total, "eos_token_id": None, "pad_token_id": 0}
+    return lambda: network.generate(ids, attention_mask=mask, **settings)
+
+
+def with_kerashub(root: Path, route: str, batch: int, total: int):
+    """KerasHub's own generate on token ids."""
+    import numpy as np
+
+    import kgpt2.models as models
+    from kgpt2.checkpoints.names import read_model
+
+    task = models.load_task(read_model(str(root / "model")))
+    task.compile(sampler="greedy")
+    task.preprocessor = None
+    ids = np.zeros((batch, total), "int32")
+    ids[:, :PROMPT] = prompts(batch)
+    mask = np.zeros_like(ids)
+    mask[:, :PROMPT] = 1
+    return lambda: task.generate({"token_ids": ids, "padding_mask": mask}, stop_token_ids=None)
+
+
+def with_ctranslate2(root: Path, route: str, batch: int, total: int):
+    """CTranslate2 with its own conversion of the same folder."""
+    import ctranslate2
+    from ctranslate2.converters import TransformersConverter
+
+    kind = route.split("-")[1]
+    folder = root / f"ctranslate2-{kind}"
+    TransformersConverter(str(root / "model")).convert(str(folder), quantization=kind, force=True)
+    generator = ctranslate2.Generator(str(folder), device="cpu", compute_type=kind, intra_threads=THREADS)
+    tokens = (root / "model" / "vocab.txt").read_text("utf-8").split("\n")
+    rows = [[tokens[index] for index in row] for row in prompts(batch)]
+    settings = {"max_length": total, "min_length": total, "sampling_topk": 1, "include_prompt_in_result": True}
+    return lambda: generator.generate_batch(rows, end_token=[], **settings)
+
+
+def with_llama(root: Path, route: str, batch: int, total: int):
+    """llama.cpp takes token ids; its file is written with a BPE vocabulary of the same size, which plays no part."""
+    import llama_cpp
+
+    from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
+    from kgpt2.checkpoints.names import read_model
+    from kgpt2.checkpoints.tensors import DTYPES, read_all
+    from kgpt2.conversion.gguf import write_gguf
+
+    if batch > 1:
+        raise SystemExit("one row at a time")
+    checkpoint = read_model(str(root / "model"))
+    names = ["<|endoftext|>", *(f"t{index}" for index in range(1, VOCABULARY))]
+    stand_in = BpeTokenizer({name: index for index, name in enumerate(names)}, [])
+    object.__setattr__(checkpoint, "tokenizer", stand_in)
+    path = root / "model.gguf"
+    with checkpoint.open_weights() as tensors:
+        write_gguf(path, checkpoint, dict.fromkeys(tensors, DTYPES["float32"]), read_all(tensors, ""))
+    model = llama_cpp.Llama(str(path), n_ctx=256, n_threads=THREADS, verbose=False)
+    row = prompts(1)[0]
+
+    def call():
+        model.reset()
+        model.eval(row)
+        for _ in range(total - PROMPT):
+            model.eval([model.sample(temp=0.0)])
+
+    return call
+
+
+def with_kgpt2(root: Path, route: str, batch: int, total: int):
+    """kgpt2's engine on OpenVINO."""
+    from kgpt2.checkpoints.names import read_model
+    from kgpt2.generation.engine import Clock, Prompt, generate
+    from kgpt2.generation.language_model import open_runtime
+    from kgpt2.generation.settings import Settings
+
+    lm = open_runtime(read_model(str(root / "model")), route.split("-")[1], "openvino")
+    rows = [Prompt("", row, total - PROMPT) for row in prompts(batch)]
+    everything = {"sampler": "top_p", "repetition_penalty": 1.1, "no_repeat_ngram": 3, "min_p": 0.01, "typical_p": 0.95}
+    everything |= {"temperature": 0.8, "ban": ("春天",), "seed": 0}
+    extra = everything if route.endswith("processors") else {"sampler": "greedy"}
+    settings = Settings(min_new_tokens=total, batch_size=batch, **extra)
+    return lambda: list(generate(lm.runtime, lm.tokenizer, rows, settings, Clock()))
+
+
+ROUTES = {
+    "transformers": with_transformers,
+    "kerashub": with_kerashub,
+    "ctranslate2": with_ctranslate2,
+    "llama.cpp": with_llama,
+    "kgpt2": with_kgpt2,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Compiled models on disk, so that the next process need not compile: bounded, and safe with several processes.
+
+They lie in `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`). A file is written whole or not at all; when
+all together are larger than `LIMIT`, those go that were used the longest ago.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+from pathlib import Path
+
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.files import whole_file
+
+LIMIT = 8 << 30
+_SUFFIX = ".compiled"
+
+
+def folder() -> Path:
+    """Where compiled models lie."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2") / "compiled"
+
+
+def key_of(checkpoint: Checkpoint, *others: str) -> str:
+    """A name for a model's weights as they are now, and for all else that the compiled model depends on.
+
+    The weights are known by path, size and time of change: reading them would take longer than loading the result.
+    """
+    digest = hashlib.sha256(repr(others).encode())
+    for path in sorted(checkpoint.folder.resolve().iterdir()):
+        if path.is_file():
+            state = path.stat()
+            digest.update(repr((str(path), state.st_size, state.st_mtime_ns)).encode())
+    return digest.hexdigest()[:32]
+
+
+def load(key: str) -> io.BytesIO | None:
+    """A compiled model; None where there is none."""
+    path = folder() / f"{key}{_SUFFIX}"
+    try:
+        with contextlib.suppress(PermissionError):
+            os.utime(path)
+        return io.BytesIO(path.read_bytes())
+    except OSError:
+        return None
+
+
+def store(key: str, compiled: io.BytesIO) -> None:
+    """Keeps a compiled model; where the disk does not take it, the next process compiles again."""
+    with contextlib.suppress(OSError):
+        with whole_file(folder() / f"{key}{_SUFFIX}") as temporary:
+            temporary.write_bytes(compiled.getbuffer())
+        _trim(keep=key)
+
+
+def drop(key: str) -> None:
+    """Removes one compiled model."""
+    with contextlib.suppress(OSError):
+        (folder() / f"{key}{_SUFFIX}").unlink()
+
+
+def clear() -> int:
+    """Removes all compiled models; returns how many bytes they took."""
+    return sum(_remove(path) for path in _files())
+
+
+def _trim(keep: str) -> None:
+    files = sorted(_files(), key=lambda path: path.stat().st_mtime, reverse=True)
+    files.sort(key=lambda path: path.stem != keep)
+    total = 0
+    for path in files:
+        total += path.stat().st_size
+        if total > LIMIT and path.stem != keep:
+            _remove(path)
+
+
+def _files() -> list[Path]:
+    return list(folder().glob(f"*{_SUFFIX}"))
+
+
+def _remove(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+        path.unlink()
+        return size
+    return 0

@@ -1,0 +1,113 @@
+"""The runtime on CPUs: an OpenVINO graph, compiled once for a model and kept on disk for the next process."""
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.checkpoints.tensors import read_all
+from kgpt2.generation import compiled_cache
+from kgpt2.generation.openvino_graph import build_graph
+
+# How the matrices are kept, and the type in which the network computes.
+DTYPES = {
+    "float32": ("float32", "f32"),
+    "bfloat16": ("float32", "bf16"),
+    "int8": ("int8", "f32"),
+    "int4": ("int4", "f32"),
+}
+_HIDDEN = np.float32(-3e38)
+
+
+@dataclasses.dataclass
+class _Cache:
+    """What the graph's own cache holds: padding of each row, and places filled."""
+
+    pads: np.ndarray
+    filled: int
+
+
+class OpenVinoRuntime:
+    """A checkpoint as a `Runtime`; neither Keras nor its backends are imported.
+
+    Args:
+        checkpoint: as `checkpoints.names.read_model` gives it.
+        dtype: one of `DTYPES`.
+
+    Raises:
+        RequestError: the weights are broken or do not fit the network.
+    """
+
+    static_shapes = False
+
+    def __init__(self, checkpoint: Checkpoint, dtype: str = "float32"):
+        self.context = checkpoint.shape.max_sequence_length
+        self.vocabulary_size = checkpoint.shape.vocabulary_size
+        self.compilations = 0
+        self._request = self._compiled(checkpoint, dtype).create_infer_request()
+
+    def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
+        self._request.reset_state()
+        rows = np.arange(len(token_ids), dtype=np.int32)
+        return self._run(token_ids, rows, _Cache(pads.astype(np.int32), 0))
+
+    def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, Any]:
+        return self._run(token_ids[:, None], rows.astype(np.int32), _Cache(cache.pads[rows], cache.filled))
+
+    def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
+        self._request.reset_state()
+        rows = np.arange(len(token_ids), dtype=np.int32)
+        return self._infer(token_ids, rows, _Cache(pads.astype(np.int32), 0), tail=token_ids.shape[1])
+
+    def _run(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, _Cache]:
+        logits = self._infer(token_ids, rows, cache, tail=1)[:, 0]
+        return logits, _Cache(cache.pads, cache.filled + token_ids.shape[1])
+
+    def _infer(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache, tail: int) -> np.ndarray:
+        places = cache.filled + np.arange(token_ids.shape[1], dtype=np.int32)
+        positions = np.maximum(places[None] - cache.pads[:, None], 0)
+        inputs = {
+            "token_ids": np.ascontiguousarray(token_ids, np.int32),
+            "positions": positions,
+            "mask": _mask(places, cache.pads),
+            "rows": rows,
+            "tail": np.array([tail], np.int32),
+        }
+        # A copy: the request writes the next logits into the same memory.
+        return self._request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
+
+    def _compiled(self, checkpoint: Checkpoint, dtype: str) -> ov.CompiledModel:
+        weights, precision = DTYPES[dtype]
+        core = ov.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+            "KV_CACHE_PRECISION": "f32",
+            # The plugin would round activations to int8 where weights are; that saves little at a token a step.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+            "INFERENCE_NUM_THREADS": str(os.cpu_count() or 1),
+        }
+        key = compiled_cache.key_of(checkpoint, ov.get_version(), core.get_property("CPU", "FULL_DEVICE_NAME"), dtype)
+        stored = compiled_cache.load(key)
+        if stored is not None:
+            try:
+                return core.import_model(stored, "CPU", settings)
+            except RuntimeError:
+                compiled_cache.drop(key)  # broken, or of another build: made anew below
+        with checkpoint.open_weights() as tensors:
+            graph = build_graph(checkpoint.shape, dict(read_all(tensors, str(checkpoint.folder))), weights)
+        compiled = core.compile_model(graph, "CPU", settings)
+        self.compilations += 1
+        compiled_cache.store(key, compiled.export_model())
+        return compiled
+
+
+def _mask(places: np.ndarray, pads: np.ndarray) -> np.ndarray:
+    """What each place may look at, added to the scores: itself and what lies before it, but no padding."""
+    keys = np.arange(places[-1] + 1)
+    hidden = (keys > places[:, None])[None] | (keys < pads[:, None, None])
+    hidden &= keys != places[:, None]  # a padding place sees itself: a softmax over nothing would be NaN
+    return np.where(hidden, _HIDDEN, np.float32(0))[:, None]
