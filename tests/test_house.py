@@ -74,7 +74,7 @@ def test_rooms_without_keras_import_none(process):
         for path in MODULES
         if room(path) in WITHOUT_KERAS and path.name != "tfdata.py"
     ]
-    modules += ["kgpt2.generation.engine", "kgpt2.generation.processors", "kgpt2.training.prepare"]
+    modules += ["kgpt2.generation.language_model", "kgpt2.generation.openvino_runtime", "kgpt2.training.prepare"]
     program = (
         "import sys\n"
         + "".join(f"import {module}\n" for module in modules)

@@ -2,15 +2,28 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option
+from kgpt2.cli.options import debug_option, json_option, say
 
 
 @click.command("models")
+@click.option("--clear-cache", is_flag=True, help="Remove the compiled models that kgpt2 keeps; nothing else.")
 @json_option
 @debug_option
-def command(as_json) -> None:
+def command(clear_cache, as_json) -> None:
     """List the model names, and which of them are on this machine."""
     import json
+
+    if clear_cache:
+        from rich.filesize import decimal
+
+        from kgpt2.generation import compiled_cache
+
+        freed = compiled_cache.clear()
+        if as_json:
+            click.echo(json.dumps({"folder": str(compiled_cache.folder()), "bytes": freed}))
+        else:
+            say(f"{compiled_cache.folder()}: {decimal(freed)} removed")
+        return
 
     from kgpt2.checkpoints.hub import UER_MODELS, cached, hugging_face_cache
     from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS

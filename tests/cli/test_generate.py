@@ -100,3 +100,66 @@ def test_english(kgpt2, english_preset):
     found = objects(result)[0]
     assert found["text"] == "hello" + found["completion"]
     assert found["new_tokens"] <= 5
+
+
+def test_a_stream_prints_the_same_text(kgpt2, chinese_preset):
+    options = ["--model", chinese_preset, "--seed", 5, "--max-new-tokens", 12]
+    plain = kgpt2("generate", "春眠", "花落", *options)
+    streamed = kgpt2("generate", "春眠", "花落", "--stream", *options)
+    assert streamed.out == plain.out
+    assert streamed.status == 0
+    for wrong in (["--json"], ["-n", 2], ["--out", "x"]):
+        assert kgpt2("generate", "春", "--stream", *wrong, *options).status == 2
+
+
+def test_logprobs_stops_and_bans(kgpt2, chinese_preset):
+    options = ["--model", chinese_preset, "--seed", 5, "--max-new-tokens", 12, "--json"]
+    plain = json.loads(kgpt2("generate", "春眠", *options).out)
+    assert "logprobs" not in plain
+    second = plain["completion"][1]
+    stopped = json.loads(kgpt2("generate", "春眠", "--stop", second, "--logprobs", *options).out)
+    assert stopped["completion"] == plain["completion"][0]
+    assert stopped["finish_reason"] == "stop"
+    assert len(stopped["logprobs"]) == stopped["new_tokens"] == 2
+    banned = json.loads(kgpt2("generate", "春眠", "--ban", second, *options).out)
+    assert second not in banned["completion"]
+
+
+def test_runtimes_and_types(kgpt2, chinese_preset):
+    options = ["generate", "春眠", "--model", chinese_preset, "--seed", 5, "--max-new-tokens", 12]
+    assert kgpt2(*options, "--runtime", "keras").out == kgpt2(*options, "--runtime", "openvino").out
+    assert kgpt2(*options, "--dtype", "int8").status == 0
+    result = kgpt2(*options, "--dtype", "int4", "--runtime", "keras")
+    assert result.status == 2
+    assert "int4 is for the openvino runtime" in result.err
+
+
+@pytest.mark.slow
+def test_on_a_cpu_neither_keras_nor_a_backend_is_imported(process, chinese_preset):
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('torch', 'tensorflow', 'jax', 'keras', 'keras_hub', 'transformers')))\n"
+        f"sys.argv = ['kgpt2', 'generate', '春眠', '--model', {str(chinese_preset)!r}]\n"
+        "from kgpt2.cli.main import main; main()"
+    )
+    result = process("-c", program)
+    assert result.status == 0, result.err
+    assert result.out.startswith("春眠")
+
+
+def test_the_cache_can_be_cleared(kgpt2, chinese_preset, monkeypatch, tmp_path):
+    monkeypatch.setenv("KGPT2_CACHE", str(tmp_path))
+    assert kgpt2("generate", "春眠", "--model", chinese_preset).status == 0
+    assert list((tmp_path / "compiled").iterdir())
+    assert json.loads(kgpt2("models", "--clear-cache", "--json").out)["bytes"] > 0
+    assert not list((tmp_path / "compiled").iterdir())
+    assert "0 bytes removed" in kgpt2("models", "--clear-cache").err
+
+
+def test_tokenize(kgpt2, chinese_preset):
+    result = kgpt2("tokenize", "春眠", "x", "--model", chinese_preset)
+    assert [token.split(":")[0] for token in result.out.split()] == ["春", "眠", "[UNK]"]
+    report = json.loads(kgpt2("tokenize", "春眠", "--model", chinese_preset, "--json").out)
+    assert report["tokens"] == ["春", "眠"]
+    assert report["decoded"] == "春眠"
+    assert kgpt2("tokenize", "--model", chinese_preset).status == 2

@@ -1,0 +1,28 @@
+"""`kgpt2 tokenize`."""
+
+import click
+
+from kgpt2.cli.options import debug_option, json_option
+
+
+@click.command("tokenize")
+@click.argument("text", nargs=-1, required=True)
+@click.option("--model", metavar="MODEL", required=True, help="Whose tokenizer: any MODEL.")
+@json_option
+@debug_option
+def command(text, model, as_json) -> None:
+    """Show the tokens of each TEXT, and their ids, as the model reads them (without start and end token)."""
+    import json
+
+    from kgpt2.checkpoints.names import read_model
+
+    tokenizer = read_model(model).tokenizer
+    names = {index: token for token, index in tokenizer.token_to_id.items()}
+    for one in text:
+        ids = tokenizer.encode(one)
+        tokens = [names[index] for index in ids]
+        if as_json:
+            report = {"text": one, "token_ids": ids, "tokens": tokens, "decoded": tokenizer.decode(ids)}
+            click.echo(json.dumps(report, ensure_ascii=False))
+        else:
+            click.echo(" ".join(f"{token}:{index}" for token, index in zip(tokens, ids, strict=True)))
