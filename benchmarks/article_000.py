@@ -49,10 +49,9 @@ def run(name: str, model: str) -> dict:
     prompt, max_length = PROMPTS[name]
     checkpoint = read_model(model)
     codec = checkpoint.tokenizer
-    import kgpt2.models as models
-    from kgpt2.generation.keras_runtime import KerasRuntime
+    from kgpt2.generation.language_model import open_runtime
 
-    runtime = KerasRuntime(models.load_task(checkpoint))
+    runtime = open_runtime(checkpoint).runtime
     network = AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=torch.float32).eval()
     ids = torch.tensor([[codec.start_id, *codec.encode(prompt)]])
 
@@ -81,7 +80,7 @@ def run(name: str, model: str) -> dict:
     peer, _ = theirs(1, do_sample=False)
     article = {"no_repeat_ngram": 2, "temperature": 0.7, "k": 50, "p": 0.95}
     settings = Settings(max_length=max_length, num_return=TIMES, seed=0, **article)
-    ours(settings)  # compiles
+    ours(settings)  # warms up
     samples, rate = ours(settings)
     torch.manual_seed(0)
     peers, peer_rate = theirs(TIMES, do_sample=True, no_repeat_ngram_size=2, temperature=0.7, top_k=50, top_p=0.95)
