@@ -10,6 +10,8 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
+
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.files import whole_file
 
@@ -36,14 +38,18 @@ def key_of(checkpoint: Checkpoint, *others: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def load(key: str) -> io.BytesIO | None:
-    """A compiled model; None where there is none."""
+def load(key: str) -> np.ndarray | None:
+    """A compiled model as bytes, mapped and not read; None where there is none.
+
+    The file may be removed or replaced meanwhile: the mapping keeps what it had.
+    """
     path = folder() / f"{key}{_SUFFIX}"
     try:
         with contextlib.suppress(PermissionError):
             os.utime(path)
-        return io.BytesIO(path.read_bytes())
-    except OSError:
+        # "c": OpenVINO takes writable memory only; nothing is written back.
+        return np.memmap(path, np.uint8, "c")
+    except (OSError, ValueError):
         return None
 
 

@@ -94,7 +94,8 @@ class OpenVinoRuntime:
         stored = compiled_cache.load(key)
         if stored is not None:
             try:
-                return core.import_model(stored, "CPU", settings)
+                self._mapped = ov.Tensor(stored, shared_memory=True)  # its memory is the compiled model's
+                return core.import_model(self._mapped, "CPU", settings)
             except RuntimeError:
                 compiled_cache.drop(key)  # broken, or of another build: made anew below
         with checkpoint.open_weights() as tensors:
