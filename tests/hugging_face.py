@@ -61,6 +61,26 @@ def write_bpe_tokenizer(folder: Path, vocabulary: dict[str, int], merges: list[s
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", "utf-8")
 
 
+def write_tokenizer(folder: Path, family: str, size: int = 220) -> list[str]:
+    """A tokenizer of either family, "bert" or "bpe"; returns its tokens."""
+    if family == "bert":
+        tokens = bert_vocabulary(size)
+        write_bert_tokenizer(folder, tokens)
+        return tokens
+    vocabulary, merges = bpe_vocabulary()
+    write_bpe_tokenizer(folder, vocabulary, merges)
+    return list(vocabulary)
+
+
+def write_uer_model(folder: Path, size: int, *layouts: str, **config):
+    """A folder like UER's with a random model, its weights in some of `FORMATS`; returns the model."""
+    model = random_model(len(write_tokenizer(folder, "bert", size)), **config)
+    write_config(folder, model, uer=True)
+    for layout in layouts:
+        write_weights(folder, model, layout)
+    return model
+
+
 def random_model(vocabulary_size: int, *, seed: int = 0, **config):
     """A GPT2LMHeadModel whose biases and norms are not trivial, so that any mix-up shows."""
     import torch

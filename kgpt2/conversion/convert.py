@@ -63,10 +63,14 @@ def convert(
         progress: is told the bytes read and the bytes there are.
 
     Raises:
-        RequestError: the destination is taken, the weights are broken, or the target cannot hold the model.
-        WorkError: a package that the target needs is missing.
+        RequestError: the target or dtype is unknown, the destination is taken, the weights are broken, or the target
+            cannot hold the model.
+        WorkError: a package that the target needs is missing, or the disk is too full.
     """
     began = time.perf_counter()
+    for name, value, known in (("to", to, TARGETS), ("dtype", dtype, (None, *TARGET_DTYPES))):
+        if value not in known:
+            raise RequestError(f"{name}: {value!r} is not one of {', '.join(filter(None, known))}")
     _require_free(destination, to)
     if to == "gguf":
         require_gguf(checkpoint)

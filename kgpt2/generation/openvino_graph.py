@@ -15,6 +15,8 @@ from openvino import opset15 as op
 from kgpt2.checkpoints.shape import Shape
 
 GROUP = 64  # weights that share a scale in int4
+# Part of the key of a compiled model in the cache: another number for every graph that differs from the last one.
+REVISION = 1
 
 
 def build_graph(shape: Shape, arrays: Mapping[str, np.ndarray], weights: str) -> ov.Model:

@@ -10,7 +10,7 @@ import openvino as ov
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import read_all
 from kgpt2.generation import compiled_cache
-from kgpt2.generation.openvino_graph import build_graph
+from kgpt2.generation.openvino_graph import REVISION, build_graph
 
 # How the matrices are kept, and the type in which the network computes.
 DTYPES = {
@@ -90,7 +90,8 @@ class OpenVinoRuntime:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             "INFERENCE_NUM_THREADS": str(os.cpu_count() or 1),
         }
-        key = compiled_cache.key_of(checkpoint, ov.get_version(), core.get_property("CPU", "FULL_DEVICE_NAME"), dtype)
+        processor = core.get_property("CPU", "FULL_DEVICE_NAME")
+        key = compiled_cache.key_of(checkpoint, str(REVISION), ov.get_version(), processor, dtype)
         stored = compiled_cache.load(key)
         if stored is not None:
             try:
@@ -107,7 +108,10 @@ class OpenVinoRuntime:
 
 
 def _mask(places: np.ndarray, pads: np.ndarray) -> np.ndarray:
-    """What each place may look at, added to the scores: itself and what lies before it, but no padding."""
+    """What each place may look at, added to the scores: itself and what lies before it, but no padding.
+
+    Places `(length,)` and padding `(rows,)` to float32 `(rows, 1, length, cached + length)`.
+    """
     keys = np.arange(places[-1] + 1)
     hidden = (keys > places[:, None])[None] | (keys < pads[:, None, None])
     hidden &= keys != places[:, None]  # a padding place sees itself: a softmax over nothing would be NaN

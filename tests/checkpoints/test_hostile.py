@@ -28,11 +28,7 @@ BYTES = 64 << 20
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("original") / "model"
-    vocabulary = hugging_face.bert_vocabulary(220)
-    hugging_face.write_bert_tokenizer(folder, vocabulary)
-    model = hugging_face.random_model(len(vocabulary), n_embd=8, n_layer=1, n_head=2, n_positions=16)
-    hugging_face.write_config(folder, model, uer=True)
-    return folder, model
+    return folder, hugging_face.write_uer_model(folder, 220, n_embd=8, n_layer=1, n_head=2, n_positions=16)
 
 
 @pytest.fixture
@@ -345,12 +341,7 @@ def test_fuzz_of_json(tmp_path, family):
     from transformers import AutoTokenizer
 
     folder = tmp_path / "model"
-    vocabulary, merges = hugging_face.bpe_vocabulary()
-    if family == "bert":
-        vocabulary = hugging_face.bert_vocabulary(220)
-        hugging_face.write_bert_tokenizer(folder, vocabulary)
-    else:
-        hugging_face.write_bpe_tokenizer(folder, vocabulary, merges)
+    vocabulary = hugging_face.write_tokenizer(folder, family)
     model = hugging_face.random_model(len(vocabulary) + 1, n_embd=8, n_layer=1, n_head=2, n_positions=16)
     hugging_face.write_config(folder, model)
     hugging_face.write_weights(folder, model, "safetensors")

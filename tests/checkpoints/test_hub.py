@@ -78,12 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "repository"
-    vocabulary = hugging_face.bert_vocabulary(220)
-    hugging_face.write_bert_tokenizer(folder, vocabulary)
-    model = hugging_face.random_model(len(vocabulary), n_embd=24, n_layer=2, n_head=2, n_positions=16)
-    hugging_face.write_config(folder, model, uer=True)
-    hugging_face.write_weights(folder, model, "bin")
-    hugging_face.write_weights(folder, model, "h5")
+    hugging_face.write_uer_model(folder, 220, "bin", "h5", n_embd=24, n_layer=2, n_head=2, n_positions=16)
     return folder
 
 

@@ -13,11 +13,7 @@ pytest.importorskip("torch")
 def folder(tmp_path_factory):
     """A UER-like folder as transformers saved the real ones: vocab.txt and pytorch_model.bin."""
     folder = tmp_path_factory.mktemp("cli") / "uer"
-    vocabulary = hugging_face.bert_vocabulary(300)
-    hugging_face.write_bert_tokenizer(folder, vocabulary)
-    model = hugging_face.random_model(len(vocabulary), n_embd=24, n_layer=2, n_head=2, n_positions=64)
-    hugging_face.write_config(folder, model, uer=True)
-    hugging_face.write_weights(folder, model, "bin")
+    hugging_face.write_uer_model(folder, 300, "bin", n_embd=24, n_layer=2, n_head=2, n_positions=64)
     return folder
 
 

@@ -122,13 +122,7 @@ def test_added_tokens_survive_every_way(tmp_path, family):
     from transformers import AutoTokenizer
 
     folder = tmp_path / "model"
-    vocabulary, merges = hugging_face.bpe_vocabulary()
-    if family == "bert":
-        vocabulary = hugging_face.bert_vocabulary(220)
-        hugging_face.write_bert_tokenizer(folder, vocabulary)
-    else:
-        hugging_face.write_bpe_tokenizer(folder, vocabulary, merges)
-    size = len(vocabulary)
+    size = len(hugging_face.write_tokenizer(folder, family))
     decoder = {str(size): {"content": "新词", "special": False}, str(size + 1): {"content": "[EOT]", "special": True}}
     config = json.loads((folder / "tokenizer_config.json").read_text()) if family == "bert" else {}
     (folder / "tokenizer_config.json").write_text(json.dumps({**config, "added_tokens_decoder": decoder}))
@@ -262,6 +256,13 @@ def test_notes_of_a_conversion(tmp_path):
     assert "float64 weights are written as float32" in done.notes
     assert any("KerasHub pads with id 0" in note for note in done.notes)
     assert len(convert(read_model(str(folder)), tmp_path / "hf", "transformers").notes) == 1
+
+
+@pytest.mark.parametrize("values", [{"to": "onnx"}, {"dtype": "int8"}])
+def test_unknown_targets_and_types(english_preset, tmp_path, values):
+    with pytest.raises(RequestError, match="is not one of"):
+        convert(read_model(str(english_preset)), tmp_path / "out", **values)
+    assert not list(tmp_path.iterdir())
 
 
 def test_gguf_is_for_bpe_models_and_needs_its_package(chinese_preset, english_preset, tmp_path, monkeypatch):

@@ -21,11 +21,7 @@ PROMPTS = ["春满神州", "黄河入海流，欲", "", "hello 2024"]
 def subject(tmp_path_factory):
     """A random model of width 128 (so that int4 has groups), and transformers' copy of it."""
     folder = tmp_path_factory.mktemp("openvino") / "model"
-    vocabulary = hugging_face.bert_vocabulary(300)
-    hugging_face.write_bert_tokenizer(folder, vocabulary)
-    model = hugging_face.random_model(len(vocabulary), n_embd=128, n_layer=2, n_head=4, n_positions=64)
-    hugging_face.write_config(folder, model, uer=True)
-    hugging_face.write_weights(folder, model, "safetensors")
+    model = hugging_face.write_uer_model(folder, 300, "safetensors", n_embd=128, n_layer=2, n_head=4, n_positions=64)
     return read_model(str(folder)), model
 
 

@@ -110,7 +110,7 @@ def write_keras(path: Path, shape: Shape, arrays: Iterable[tuple[str, np.ndarray
 
 
 def split(array: np.ndarray, parts: int) -> list[np.ndarray]:
-    """GPT-2 keeps query, key and value side by side, Keras apart."""
+    """An array cut along its last axis, `(..., parts x n)` to `(..., n)`: Keras keeps query, key and value apart."""
     return np.split(array, parts, axis=-1)
 
 
