@@ -26,9 +26,13 @@ THREADS = os.cpu_count() or 1
 NEEDS = {
     "transformers": "transformers",
     "kerashub-tensorflow": "keras_hub",
+    "kerashub-jax": "jax",
+    "task-tensorflow": "keras_hub",
+    "task-jax": "jax",
     "ctranslate2-float32": "ctranslate2",
     "ctranslate2-int8": "ctranslate2",
     "llama.cpp-f32": "llama_cpp",
+    "llama.cpp-q8_0": "llama_cpp",
     "kgpt2-float32": "openvino",
     "kgpt2-bfloat16": "openvino",
     "kgpt2-int8": "openvino",
@@ -90,7 +94,7 @@ def start(route: str, root: str, options: argparse.Namespace) -> subprocess.Pope
     """A process that serves one route."""
     arguments = ["--serve", route, root, "--batch", str(options.batch), "--total", str(options.total)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "KGPT2_CACHE": f"{root}/cache"}
-    if route.startswith("kerashub"):
+    if route.startswith(("kerashub", "task")):
         environment["KERAS_BACKEND"] = route.split("-")[1]
     return subprocess.Popen(
         [sys.executable, __file__, *arguments],
@@ -147,8 +151,9 @@ def with_transformers(root: Path, route: str, batch: int, total: int):
     return lambda: network.generate(ids, attention_mask=mask, **settings)
 
 
-def with_kerashub(root: Path, route: str, batch: int, total: int):
-    """KerasHub's own generate on token ids."""
+def with_keras(root: Path, route: str, batch: int, total: int):
+    """A Keras task's generate on token ids: KerasHub's own ("kerashub"), and kgpt2's in its place ("task")."""
+    import keras_hub
     import numpy as np
 
     import kgpt2.models as models
@@ -157,6 +162,8 @@ def with_kerashub(root: Path, route: str, batch: int, total: int):
     task = models.load_task(read_model(str(root / "model")))
     task.compile(sampler="greedy")
     task.preprocessor = None
+    if route.startswith("kerashub"):
+        keras_hub.models.CausalLM.make_generate_function(task)
     ids = np.zeros((batch, total), "int32")
     ids[:, :PROMPT] = prompts(batch)
     mask = np.zeros_like(ids)
@@ -203,6 +210,12 @@ def with_llama(root: Path, route: str, batch: int, total: int):
     path = root / "model.gguf"
     with checkpoint.open_weights() as tensors:
         write_gguf(path, checkpoint, dict.fromkeys(tensors, DTYPES["float32"]), read_all(tensors, ""))
+    if route.endswith("q8_0"):
+        whole, path = path, root / "model-q8_0.gguf"
+        settings = llama_cpp.llama_model_quantize_default_params()
+        settings.ftype, settings.nthread = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0, THREADS
+        if llama_cpp.llama_model_quantize(bytes(whole), bytes(path), settings):
+            raise SystemExit("llama.cpp did not quantize")
     model = llama_cpp.Llama(str(path), n_ctx=256, n_threads=THREADS, verbose=False)
     row = prompts(1)[0]
 
@@ -233,7 +246,8 @@ def with_kgpt2(root: Path, route: str, batch: int, total: int):
 
 ROUTES = {
     "transformers": with_transformers,
-    "kerashub": with_kerashub,
+    "kerashub": with_keras,
+    "task": with_keras,
     "ctranslate2": with_ctranslate2,
     "llama.cpp": with_llama,
     "kgpt2": with_kgpt2,

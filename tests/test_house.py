@@ -21,6 +21,11 @@ ROOMS = [
     "files",
     "errors",
 ]
+# The one way up, inside a method: a Keras task's own `generate` runs on the engine.
+HOOKS = {
+    ("models/causal_lm.py", "kgpt2.generation.keras_generate"),
+    ("models/causal_lm.py", "kgpt2.generation.keras_runtime"),
+}
 WITHOUT_KERAS = ("checkpoints", "conversion", "data", "config", "assets", "files", "errors", "cli")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -52,7 +57,7 @@ def test_imports_run_downward(path):
         return
     for module, name in imports(path):
         there = [*module.split("."), name][1]
-        if there in ROOMS:
+        if there in ROOMS and (path.relative_to(PACKAGE).as_posix(), module) not in HOOKS:
             assert ROOMS.index(there) >= ROOMS.index(here), f"{here} imports {module}"
         if there != here:
             public = name.startswith("__") or not name.startswith("_")

@@ -18,12 +18,10 @@ from kgpt2.generation.processors import (
     next_tokens,
     penalise_repetition,
 )
-from kgpt2.generation.runtime import Runtime
+from kgpt2.generation.runtime import CAPACITY_STEP, PREFILL_STEP, Runtime, pad_left, round_up
 from kgpt2.generation.settings import Settings
 
 DEFAULT_NEW_TOKENS = 128
-# Where shapes are compiled they are rounded up to these, so that other prompts meet programs that exist already.
-PREFILL_STEP, CAPACITY_STEP = 16, 64
 
 
 class Codec(Protocol):
@@ -237,12 +235,9 @@ class _Batch:
         self.width = max(map(len, first))
         self.capacity = self.width + max(row.prompt.max_new_tokens for row in rows)
         if runtime.static_shapes:
-            self.width = _round_up(self.width, PREFILL_STEP)
-            self.capacity = _round_up(self.width + max(row.prompt.max_new_tokens for row in rows), CAPACITY_STEP)
-        self.pads = np.array([self.width - len(ids) for ids in first], dtype=np.int32)
-        self.token_ids = np.full((len(first), self.width), codec.pad_id, dtype=np.int32)
-        for row, ids in enumerate(first):
-            self.token_ids[row, self.pads[row] :] = ids
+            self.width = round_up(self.width, PREFILL_STEP)
+            self.capacity = round_up(self.width + max(row.prompt.max_new_tokens for row in rows), CAPACITY_STEP)
+        self.token_ids, self.pads = pad_left(first, self.width, codec.pad_id)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -346,7 +341,3 @@ class _Batch:
 def _first_stop(text: str, stops: Sequence[str]) -> int | None:
     """Where the first stop text begins; None where none is there."""
     return min((place for place in map(text.find, stops) if place >= 0), default=None)
-
-
-def _round_up(value: int, step: int) -> int:
-    return -(-value // step) * step

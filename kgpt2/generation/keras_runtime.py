@@ -12,9 +12,9 @@ from keras import ops
 
 @dataclasses.dataclass
 class _Cache:
-    """Keys and values of each layer `(rows, 2, capacity, heads, head)`, padding of each row, places filled."""
+    """Keys and values of each layer, each `(rows, heads, capacity, head)`; padding of each row; places filled."""
 
-    layers: list
+    layers: list[tuple]
     pads: np.ndarray
     filled: int
 
@@ -34,17 +34,18 @@ class KerasRuntime:
         self.context = task.backbone.max_sequence_length
         self.vocabulary_size = task.backbone.vocabulary_size
         self.compilations = 0
-        self._compiled = self._compile(self._program, donated=4)
+        self._variables: list[keras.Variable] = []
 
     def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
         backbone = self._backbone
-        shape = (len(token_ids), 2, capacity, backbone.num_heads, backbone.hidden_dim // backbone.num_heads)
-        layers = [ops.zeros(shape, dtype=self._dtype) for _ in range(backbone.num_layers)]
+        self._follow()
+        shape = (len(token_ids), backbone.num_heads, capacity, backbone.hidden_dim // backbone.num_heads)
+        layers = [tuple(ops.zeros(shape, dtype=self._dtype) for _ in "kv") for _ in range(backbone.num_layers)]
         return self._run(token_ids, _Cache(layers, pads.astype("int32"), 0))
 
     def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, Any]:
         if not np.array_equal(rows, np.arange(len(cache.pads))):
-            layers = [ops.take(layer, rows, axis=0) for layer in cache.layers]
+            layers = [tuple(ops.take(part, rows, axis=0) for part in layer) for layer in cache.layers]
             cache = _Cache(layers, cache.pads[rows], cache.filled)
         return self._run(token_ids[:, None], cache)
 
@@ -60,7 +61,8 @@ class KerasRuntime:
 
     def _run(self, token_ids: np.ndarray, cache: _Cache) -> tuple[np.ndarray, _Cache]:
         start = np.int32(cache.filled)
-        logits, layers = self._compiled(token_ids.astype("int32"), cache.pads, start, cache.layers)
+        ids, pads = ops.convert_to_tensor(token_ids, "int32"), ops.convert_to_tensor(cache.pads)
+        logits, layers = self._compiled(ids, pads, start, cache.layers)
         return np.asarray(ops.convert_to_numpy(logits)), _Cache(layers, cache.pads, cache.filled + token_ids.shape[1])
 
     def _program(self, token_ids, pads, start, layers):
@@ -69,7 +71,7 @@ class KerasRuntime:
         places = start + ops.arange(token_ids.shape[1], dtype="int32")
         # A row that has come to its end is fed on with its batch, and nobody reads it: any position will do.
         positions = ops.clip(places[None] - pads[:, None], 0, self.context - 1)
-        keys = ops.arange(layers[0].shape[2], dtype="int32")
+        keys = ops.arange(layers[0][0].shape[2], dtype="int32")
         seen = ops.logical_and(keys[None, None] <= places[None, :, None], keys[None, None] >= pads[:, None, None])
         # A padding place sees itself: a softmax over nothing would be NaN, and NaN spreads.
         seen = ops.logical_or(seen, keys[None, None] == places[None, :, None])
@@ -88,15 +90,25 @@ class KerasRuntime:
         """A block of the network over its own layers; KerasHub's call stacks one cache of all blocks at each step."""
         attention = layer._self_attention_layer
         normed = layer._self_attention_layer_norm(hidden)
-        query, key, value = (
-            part(normed) for part in (attention.query_dense, attention.key_dense, attention.value_dense)
+        query, new_key, new_value = (
+            ops.transpose(part(normed), (0, 2, 1, 3))
+            for part in (attention.query_dense, attention.key_dense, attention.value_dense)
         )
-        cache = ops.slice_update(cache, (0, 0, start, 0, 0), ops.stack([key, value], axis=1))
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, cache[:, 0]) / query.shape[-1] ** 0.5
-        mixed = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores + mask), cache[:, 1])
-        hidden = hidden + attention.output_dense(mixed)
+        key, value = (
+            ops.slice_update(old, (0, 0, start, 0), new) for old, new in zip(cache, (new_key, new_value), strict=True)
+        )
+        scores = ops.einsum("bhqd,bhkd->bhqk", query, key) / query.shape[-1] ** 0.5
+        mixed = ops.einsum("bhqk,bhkd->bhqd", ops.softmax(scores + mask), value)
+        hidden = hidden + attention.output_dense(ops.transpose(mixed, (0, 2, 1, 3)))
         inner = layer._feedforward_intermediate_dense(layer._feedforward_layer_norm(hidden))
-        return hidden + layer._feedforward_output_dense(inner), cache
+        return hidden + layer._feedforward_output_dense(inner), (key, value)
+
+    def _follow(self) -> None:
+        """Compiles anew where the network has other variables than before, such as those of LoRA."""
+        variables = self._backbone.variables
+        if list(map(id, variables)) != list(map(id, self._variables)):
+            self._variables = variables
+            self._compiled = self._compile(self._program, donated=4)
 
     def _compile(self, program: Callable, donated: int) -> Callable:
         def counted(*arguments):
@@ -117,7 +129,7 @@ class KerasRuntime:
     def _compile_by_jax(self, program: Callable, donated: int) -> Callable:
         import jax
 
-        variables = self._backbone.variables
+        variables = self._variables
 
         def stateless(values, *arguments):
             # Weights are arguments: as constants they would be compiled into the program, and again after training.

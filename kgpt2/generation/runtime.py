@@ -1,8 +1,12 @@
 """What the engine needs of whatever computes logits: token ids in, logits out, and a cache it does not look into."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
+
+# Where shapes are compiled they are rounded up to these, so that other prompts meet programs that exist already.
+PREFILL_STEP, CAPACITY_STEP = 16, 64
 
 
 class Runtime(Protocol):
@@ -50,3 +54,17 @@ class Runtime(Protocol):
 
         Those of padding mean nothing. A cache given out before is spent.
         """
+
+
+def pad_left(rows: Sequence[Sequence[int]], width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids as `Runtime.prefill` wants them, int32 `(rows, width)`, and the padding of each row."""
+    token_ids = np.full((len(rows), width), pad_id, dtype=np.int32)
+    pads = np.array([width - len(row) for row in rows], dtype=np.int32)
+    for padded, pad, row in zip(token_ids, pads, rows, strict=True):
+        padded[pad:] = row
+    return token_ids, pads
+
+
+def round_up(value: int, step: int) -> int:
+    """The least multiple of a step that is not below a value."""
+    return int(-(-value // step) * step)

@@ -1,5 +1,7 @@
 """The OpenVINO runtime against transformers, and its cache of compiled models."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,21 @@ def test_a_compiled_model_is_used_again_until_its_weights_change(subject, tmp_pa
     assert len(list(cache.iterdir())) == 1, "the last one stays, whatever its size"
     assert compiled_cache.clear() > 0
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_processes_that_fill_and_empty_the_cache_at_once(subject, cache, process):
+    checkpoint, _model = subject
+    compiled_cache.clear()
+    command = ("-m", "kgpt2", "generate", PROMPTS[0], "--model", checkpoint.folder, "--sampler", "greedy")
+    commands = [command, command, ("-m", "kgpt2", "models", "--clear-cache"), command, command]
+    with ThreadPoolExecutor(len(commands)) as pool:
+        results = list(pool.map(lambda arguments: process(*arguments), commands))
+    assert [result.status for result in results] == [0] * 5, [result.err for result in results]
+    assert len({result.out for result in results[:2] + results[3:]}) == 1, "all wrote the same text"
+    assert OpenVinoRuntime(checkpoint).compilations <= 1
+    assert OpenVinoRuntime(checkpoint).compilations == 0
+    assert [path.suffix for path in cache.iterdir()] == [".compiled"], "no half file is left"
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(subject, tmp_path, monkeypatch):
