@@ -1,0 +1,59 @@
+"""What every data source gives: examples one after the other, and an account of what became of its rows."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterator
+
+# Bad rows that are told one by one; the others are counted.
+TOLD = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """A text to learn from.
+
+    Attributes:
+        text: what the model learns to write.
+        prompt: what it reads before, without learning to write it.
+        group: examples with the same group never lie on both sides of a split; "": the text is its own.
+    """
+
+    text: str
+    prompt: str = ""
+    group: str = ""
+
+
+@dataclasses.dataclass
+class Report:
+    """What became of a source's rows; filled while they are read.
+
+    Attributes:
+        dropped: rows left out, by reason.
+        cleaned: rows changed, by rule.
+        problems: the first bad rows, each with file and line.
+    """
+
+    dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    cleaned: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+    def bad(self, reason: str, where: str) -> None:
+        """Counts a bad row, and tells where it stands."""
+        self.dropped[reason] += 1
+        if len(self.problems) < TOLD:
+            self.problems.append(where)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Examples in a fixed order, read anew at each call.
+
+    Attributes:
+        spec: what the user asked for.
+        identity: a digest of all that `read` depends on, the files' content included; it may take a while.
+        read: the examples, one at a time; the report is filled as they come. Raises RequestError.
+    """
+
+    spec: str
+    identity: Callable[[], str]
+    read: Callable[[Report], Iterator[Example]]
