@@ -71,22 +71,37 @@ class DataSection(Section):
     """What to learn from.
 
     Attributes:
-        source: a data SPEC: a name such as samples/tang or chinese_poetry/tang, or a .txt, .csv, .tsv or .jsonl file.
+        source: a data SPEC such as samples/tang, chinese_poetry/tang or couplets:train, a file, a pattern such as
+            poems/*.txt, or a list of files; or texts, one of the two.
+        texts: the examples themselves.
         path: where a named source's files lie.
         text: the column, or a template such as "{title}：{text}".
+        prompt: the column or template that the model reads before the text; the loss counts on the text alone.
+        unit: what an example of a .txt is: a line, a block (up to a blank line) or the whole file.
         script: convert to simplified or traditional characters; null: as the source has them.
         limit: how many examples to take, from the first on.
+        on_error: fail at the first bad row, or skip such rows and count them.
         validation: the share of the examples held out; or another SPEC.
         batching: bucket (rows of like length), pad (all to sequence_length) or pack (no padding).
     """
 
-    source: str
+    source: str | list[str] | None = None
+    texts: list[str] | None = None
     path: str | None = None
     text: str | None = None
+    prompt: str | None = None
+    unit: Literal["line", "block", "file"] = "line"
     script: Literal["simplified", "traditional"] | None = None
     limit: PositiveInt | None = None
+    on_error: Literal["fail", "skip"] = "fail"
     validation: Share | str = 0.05
     batching: Literal["bucket", "pad", "pack"] = "bucket"
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self):
+        if (self.source is None) == (self.texts is None):
+            raise ValueError("give either source or texts (the other null)")
+        return self
 
 
 class TrainSection(Section):
@@ -96,6 +111,7 @@ class TrainSection(Section):
         epochs: passes over the data; or steps, the number of optimizer updates.
         schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it).
         warmup: the share of the updates in which it rises from 0.
+        batch_tokens: positions in a batch, padding included, instead of batch_size; for bucket and pad.
         weight_decay: of AdamW; never applied to biases and norms.
         clip_norm: of the whole gradient; null: none.
         accumulate: batches per update.
@@ -106,6 +122,7 @@ class TrainSection(Section):
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None
     batch_size: PositiveInt = 32
+    batch_tokens: PositiveInt | None = None
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 5e-5
     schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
     end_learning_rate: Annotated[float, pydantic.Field(ge=0)] = 0.0
@@ -194,7 +211,11 @@ _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
 )
 
-_EXCLUSIVE = [(("train", "epochs"), ("train", "steps")), (("model", "preset"), ("model", "from_scratch"))]
+_EXCLUSIVE = [
+    (("train", "epochs"), ("train", "steps")),
+    (("model", "preset"), ("model", "from_scratch")),
+    (("data", "source"), ("data", "texts")),
+]
 
 
 def _excluded_by(keys: list[str], value: Any, overridden: set[tuple[str, ...]]) -> list[list[str]]:

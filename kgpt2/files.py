@@ -11,6 +11,12 @@ from pathlib import Path
 from kgpt2.errors import RequestError
 
 
+def cache_home() -> Path:
+    """Where kgpt2 keeps what it can make again: `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`)."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2")
+
+
 def read_text(path: Path, what: str = "file") -> str:
     """The text of a UTF-8 file, a byte order mark left out.
 

@@ -6,6 +6,7 @@ spaces and marks; then greedy longest match).
 """
 
 import functools
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,6 +87,13 @@ class BertTokenizer:
         if "[unused1]" in self.token_to_id:
             banned.update(i for i, t in enumerate(self.vocabulary) if t.startswith((SUFFIX, "[unused")))
         return tuple(sorted(banned))
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """A digest of all that its tokens depend on."""
+        return hashlib.sha256(
+            repr((self.vocabulary, self.do_lower_case, self.strip_accents, self.added_tokens)).encode()
+        ).hexdigest()
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without start and end token."""

@@ -1,5 +1,7 @@
 """GPT-2's byte-level BPE tokenizer, over the `tokenizers` library: no Keras, no TensorFlow."""
 
+import functools
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -65,6 +67,11 @@ class BpeTokenizer:
     def default_bans(self) -> tuple[int, ...]:
         """Ids that no good text holds: special tokens but <|endoftext|>."""
         return tuple(index for index in self.special_ids if index != self.end_id)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """A digest of all that its tokens depend on."""
+        return hashlib.sha256(repr((self.token_to_id, self.merges, self.added_tokens)).encode()).hexdigest()
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without start and end token."""

@@ -22,6 +22,7 @@ def command(config, overrides, out, dry_run, as_json) -> None:
     import shlex
     from pathlib import Path
 
+    from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
     from kgpt2.training.folder import new_run_folder
     from kgpt2.training.prepare import prepare
@@ -29,7 +30,8 @@ def command(config, overrides, out, dry_run, as_json) -> None:
     path = Path(config)
     resolved = load_config(path, overrides)
     folder = new_run_folder(Path(out) if out else Path("runs") / path.stem)
-    plan = prepare(resolved)
+    with reading() as progress:
+        plan = prepare(resolved, progress)
     for note in plan.notes:
         say(note)
     say(f"{plan.updates:,} steps, a validation every {plan.interval:,}")

@@ -1,15 +1,14 @@
 """Batches for a causal language model, planned ahead: which rows, how wide, how many targets."""
 
 import dataclasses
-import math
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 
-from kgpt2.data.tokens import TokenTable
+from kgpt2.data.permutation import permuted
+from kgpt2.data.tokens import Rows
 
-# With `bucket` this many batches at a time are sorted by length: rows still meet different rows in every epoch.
-SORTED_BATCHES = 64
 # No more than this many widths: XLA compiles each width anew.
 WIDTHS = 8
 
@@ -36,84 +35,149 @@ class Batch:
 
 
 class Batches:
-    """The batches of a token table, the same ones in the same order for the same seed, on every backend.
+    """The batches of some rows, the same ones in the same order for the same seed, on every backend.
+
+    A batch is computed from its number alone, so training can go on from any step, and memory does not grow with the
+    epochs.
 
     Args:
-        table: the examples; longer ones than `sequence_length + 1` tokens must have been cut or packed.
-        batch_size: rows in each batch (no more than there are examples). The last batch of an epoch is filled with
-            rows that are padding alone, so that every batch has the same number of rows.
+        rows: none longer than `sequence_length + 1` tokens.
+        batch_size: rows in each batch (no more than there are). The last batch is filled with rows that are padding
+            alone, so that batches of one width have one shape.
         sequence_length: the widest input, in tokens.
         pad_id: fills `token_ids` and `targets` where their masks are 0.
-        pad_to_longest: True (`bucket`): rows of like length share a batch that is as wide as its longest row, rounded
-            up; False (`pad`): every batch is `sequence_length` wide.
-        shuffle_seed: draws each epoch's order; None keeps the table's order (rows of like length still meet).
+        pad_to_longest: True (`bucket`): rows of like length share a batch, in at most `WIDTHS` widths, chosen so that
+            the padding is least; False (`pad`): every batch is `sequence_length` wide.
+        batch_tokens: positions in a batch, padding included, instead of `batch_size`: narrow batches get more rows.
+        shuffle_seed: draws each epoch's order; None keeps one order, the longest first.
     """
 
     def __init__(
         self,
-        table: TokenTable,
+        rows: Rows,
         *,
         batch_size: int,
         sequence_length: int,
         pad_id: int,
         pad_to_longest: bool = True,
+        batch_tokens: int | None = None,
         shuffle_seed: int | None = None,
     ):
-        self.table, self.batch_size, self.sequence_length = table, min(batch_size, len(table)), sequence_length
-        self.pad_id, self.pad_to_longest, self.shuffle_seed = pad_id, pad_to_longest, shuffle_seed
-        self._inputs = table.lengths - 1
-        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
-        self._step = max(1, math.ceil(sequence_length / WIDTHS))
+        self.rows, self.pad_id, self.shuffle_seed = rows, pad_id, shuffle_seed
+        inputs = rows.lengths - 1
+        self.widths = best_widths(np.bincount(inputs)) if pad_to_longest else np.array([sequence_length])
+        # The widest first: then a batch that reaches into the next class is as wide as its first row.
+        classes = (len(self.widths) - 1 - np.searchsorted(self.widths, inputs)).astype(np.uint8)
+        self.widths = self.widths[::-1]
+        self._order = np.argsort(classes, kind="stable").astype(np.uint32)
+        self._classes = np.concatenate([[0], np.cumsum(np.bincount(classes, minlength=len(self.widths)))])
+        sizes = np.maximum(batch_tokens // self.widths, 1) if batch_tokens else np.full(len(self.widths), batch_size)
+        self._sizes = np.minimum(sizes, len(rows))
+        self._starts = self._cut()
 
     @property
     def per_epoch(self) -> int:
         """How many batches an epoch has."""
-        return math.ceil(len(self.table) / self.batch_size)
+        return len(self._starts) - 1
+
+    @property
+    def shapes(self) -> set[tuple[int, int]]:
+        """The shapes that batches have."""
+        classes = np.unique(self._class_of(self._starts[:-1]))
+        return {(int(self._sizes[one]), int(self.widths[one])) for one in classes}
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of rows, shapes and order: a saved position means the same batch where this is the same."""
+        digest = hashlib.blake2b(repr((len(self.rows), self.pad_id, self.shuffle_seed)).encode(), digest_size=16)
+        for array in (self.rows.lengths, self._order, self._starts, self.widths):
+            digest.update(np.ascontiguousarray(array).data)
+        some = np.arange(0, len(self.rows), max(1, len(self.rows) // 1000))
+        digest.update(self.rows.block(some, int(self.rows.lengths[some].max()))[0].tobytes())
+        return digest.hexdigest()
 
     def at(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs."""
+        batch, rows = self._members(step)
+        height, width = self._shape(batch)
+        tokens, learned = self.rows.block(rows, width + 1)
+        filled = np.zeros((height, width + 1), bool)
+        filled[: len(rows)] = np.arange(width + 1) < self.rows.lengths[rows][:, None]
+        padded = np.full((height, width + 1), self.pad_id, np.int32)
+        padded[filled] = tokens[filled[: len(rows)]]
+        counted = np.zeros((height, width), np.float32)
+        counted[: len(rows)] = learned[:, 1:]
+        # A token that has none after it is a target, not an input.
+        inputs = filled[:, 1:]
+        return Batch(np.where(inputs, padded[:, :-1], self.pad_id), inputs.astype(np.int32), padded[:, 1:], counted)
+
+    def take(self, count: int, start: int = 0) -> Iterator[Batch]:
+        """`count` batches from a step on, epoch after epoch."""
+        return map(self.at, range(start, start + count))
+
+    def size(self, step: int) -> tuple[int, int]:
+        """How many targets of the batch of a step count, and how many positions it has, padding included."""
+        batch, rows = self._members(step)
+        height, width = self._shape(batch)
+        return int(self.rows.block(rows, width + 1)[1].sum()), height * width
+
+    def _members(self, step: int) -> tuple[int, np.ndarray]:
+        """Which batch of the plan a step is, and its rows."""
         epoch, number = divmod(step, self.per_epoch)
-        return self._batch(self.rows(epoch)[number])
+        batch = number
+        if self.shuffle_seed is not None:
+            batch = int(permuted(np.array([number]), self.per_epoch, (self.shuffle_seed, epoch))[0])
+        places = np.arange(self._starts[batch], self._starts[batch + 1])
+        if self.shuffle_seed is not None:
+            for one in np.unique(self._class_of(places)):
+                first, stop = self._classes[one : one + 2]
+                inside = (places >= first) & (places < stop)
+                seed = (self.shuffle_seed, epoch, 1 + int(one))
+                places[inside] = first + permuted(places[inside] - first, int(stop - first), seed)
+        return batch, self._order[places]
 
-    def take(self, count: int) -> Iterator[Batch]:
-        """The first `count` batches, epoch after epoch."""
-        return map(self.at, range(count))
+    def _shape(self, batch: int) -> tuple[int, int]:
+        one = int(self._class_of(self._starts[batch]))
+        return int(self._sizes[one]), int(self.widths[one])
 
-    def rows(self, epoch: int) -> list[np.ndarray]:
-        """The rows of each batch of an epoch, as indices into the table."""
-        if self._planned[0] != epoch:
-            self._planned = epoch, self._plan(epoch)
-        return self._planned[1]
+    def _class_of(self, places: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._classes, places, side="right") - 1
 
-    def _plan(self, epoch: int) -> list[np.ndarray]:
-        rng = None if self.shuffle_seed is None else np.random.default_rng([self.shuffle_seed, epoch])
-        order = np.arange(len(self.table)) if rng is None else rng.permutation(len(self.table))
-        if self.pad_to_longest:
-            window = SORTED_BATCHES * self.batch_size
-            spans = [order[start : start + window] for start in range(0, len(order), window)]
-            order = np.concatenate([span[np.argsort(self._inputs[span], kind="stable")] for span in spans])
-        rows = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        if rng is not None:
-            rows = [rows[index] for index in rng.permutation(len(rows))]
-        return rows
+    def _cut(self) -> np.ndarray:
+        """Where each batch begins in the order of lengths, and the end."""
+        starts, place = [], 0
+        for one, size in enumerate(self._sizes):
+            here = np.arange(place, max(self._classes[one + 1], place), size)
+            if len(here):
+                starts.append(here)
+                place = int(here[-1] + size)
+        return np.append(np.concatenate(starts), len(self.rows))
 
-    def sizes(self, epoch: int) -> Iterator[tuple[int, int]]:
-        """For each batch of an epoch, how many targets count and how many positions it has, padding included."""
-        for rows in self._plan(epoch):
-            yield int(self._inputs[rows].sum()), self.batch_size * self._width(rows)
 
-    def _width(self, rows: np.ndarray) -> int:
-        if not self.pad_to_longest:
-            return self.sequence_length
-        longest = int(self._inputs[rows].max())
-        return min(math.ceil(longest / self._step) * self._step, self.sequence_length)
+def best_widths(counts: np.ndarray, most: int = WIDTHS) -> np.ndarray:
+    """The widths, ascending and at most `most`, that need the least padding.
 
-    def _batch(self, rows: np.ndarray) -> Batch:
-        shape = (self.batch_size, self._width(rows))
-        token_ids = np.full(shape, self.pad_id, dtype=np.int32)
-        targets, mask = token_ids.copy(), np.zeros(shape, dtype=np.int32)
-        for line, index in enumerate(rows):
-            tokens = self.table[index]
-            length = len(tokens) - 1
-            token_ids[line, :length], targets[line, :length], mask[line, :length] = tokens[:-1], tokens[1:], 1
-        return Batch(token_ids, mask, targets, mask.astype(np.float32))
+    Args:
+        counts: int `(longest + 1,)`, how many rows there are of each length.
+        most: of widths.
+    """
+    lengths = np.flatnonzero(counts)
+    rows = np.concatenate([[0], np.cumsum(counts[lengths])])
+    # least[j]: positions of the first j lengths in the widths so far; the last of them is always a width.
+    least = rows[1:] * lengths
+    choices = []
+    for _ in range(min(most, len(lengths)) - 1):
+        # Rows longer than the i-th length and no longer than the j-th, in the j-th's width.
+        further = (rows[None, 1:] - rows[1:, None]) * lengths[None]
+        total = np.where(np.tri(len(lengths), k=0, dtype=bool), np.iinfo(np.int64).max, least[:, None] + further)
+        best = total.argmin(axis=0)
+        improved = total[best, np.arange(len(lengths))] < least
+        choices.append(np.where(improved, best, -1))
+        least = np.where(improved, total[best, np.arange(len(lengths))], least)
+    last = len(lengths) - 1
+    widths = [lengths[last]]
+    for choice in reversed(choices):
+        if choice[last] >= 0:
+            last = choice[last]
+            widths.append(lengths[last])
+    return np.array(widths[::-1])

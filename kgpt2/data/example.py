@@ -4,6 +4,8 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from kgpt2.errors import RequestError
+
 # Bad rows that are told one by one; the others are counted.
 TOLD = 20
 
@@ -31,14 +33,24 @@ class Report:
         dropped: rows left out, by reason.
         cleaned: rows changed, by rule.
         problems: the first bad rows, each with file and line.
+        done: how much of the source has been read, from 0 to 1, as far as it knows.
+        strict: the first bad row stops everything.
     """
 
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     cleaned: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     problems: list[str] = dataclasses.field(default_factory=list)
+    done: float = 0.0
+    strict: bool = False
 
     def bad(self, reason: str, where: str) -> None:
-        """Counts a bad row, and tells where it stands."""
+        """Counts a bad row, and tells where it stands.
+
+        Raises:
+            RequestError: `strict` is set.
+        """
+        if self.strict:
+            raise RequestError(f"{where}\nmend it, or leave such rows out and have them counted: data.on_error=skip")
         self.dropped[reason] += 1
         if len(self.problems) < TOLD:
             self.problems.append(where)

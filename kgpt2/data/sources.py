@@ -1,68 +1,175 @@
-"""From a data SPEC (`NAME/PART`, or a path) to texts."""
+"""From a data SPEC, `NAME[/PART][:SPLIT]` or files, to a source."""
 
 import dataclasses
 import difflib
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kgpt2.assets import SAMPLES, sample_path
-from kgpt2.data.chinese_poetry import PARTS, read_poems
+from kgpt2.data.chinese_poetry import open_poetry
+from kgpt2.data.couplets import open_couplets, open_verse_couplets
+from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.reddit_tifu import open_tifu
 from kgpt2.data.script import convert_script
-from kgpt2.data.text_files import read_file
+from kgpt2.data.splits import SPLITS, split_of
+from kgpt2.data.text_files import Columns, open_files
 from kgpt2.errors import RequestError
 
-NAMES = ("samples", "chinese_poetry")
+# What `kgpt2 data list` tells of each named source.
+NAMES = {
+    "samples": "samples/tang, samples/couplets, samples/tifu: small ones that come with kgpt2",
+    "chinese_poetry": "chinese_poetry/PART: poems and classics of the chinese-poetry collection (tang, song, ci, ...)",
+    "couplets": "couplets: in.txt and out.txt, or a table; couplets/verse: those of regulated verse in chinese-poetry",
+    "reddit_tifu": "reddit_tifu: the posts of the Keras tutorial, through TFDS or from their JSON lines",
+}
+_CHUNK = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class Texts:
-    """Examples in a fixed order, and how many were dropped for which reason."""
+class Options:
+    """How to read a source.
 
-    texts: list[str]
-    dropped: dict[str, int]
+    Attributes:
+        path: where a named source's files lie.
+        text, prompt: columns or templates; see `text_files.Columns`.
+        unit: what an example of a .txt is: line, block or file.
+        script: "simplified" or "traditional": convert; None: as the source has it.
+        limit: how many examples to take, from the first on.
+    """
+
+    path: str | None = None
+    text: str | None = None
+    prompt: str | None = None
+    unit: str = "line"
+    script: str | None = None
+    limit: int | None = None
 
 
-def read_source(
-    spec: str,
-    *,
-    path: str | None = None,
-    text: str | None = None,
-    limit: int | None = None,
-    script: str | None = None,
-) -> Texts:
-    """Reads a data source whole.
+def open_source(spec: str | Sequence[str], options: Options = Options()) -> Source:
+    """A source, ready to be read.
 
     Args:
-        spec: `samples/tang`, `samples/couplets`, `samples/tifu`, `chinese_poetry/tang` (or song, ci), or a file.
-        path: where a named source's files lie.
-        text: the column or template, for files with columns.
-        limit: how many examples to take, from the first on.
-        script: "simplified" or "traditional": convert; None: as the source has it.
+        spec: a SPEC, or a list of files. `:train`, `:validation` and `:test` take a part of it: that of the source's
+            own, or 90, 5 and 5 % of the examples by what they say, equal ones and variants together.
+        options: how to read it.
 
     Raises:
-        RequestError: naming the source, file and line.
+        RequestError: there is no such source, or its files are not there.
     """
-    name, _, part = spec.partition("/")
-    dropped: dict[str, int] = {}
-    if name == "chinese_poetry":
-        if path is None:
-            raise RequestError(
-                f"{spec}: say where its files lie: -o data.path=FOLDER\n"
-                "the collection is chinese-poetry on GitHub, or `npm pack chinese-poetry@2.0.1`"
-            )
-        texts, dropped = read_poems(Path(path).expanduser(), part or next(iter(PARTS)))
-    elif name == "samples":
-        if part not in SAMPLES:
-            known = ", ".join(f"samples/{name}" for name in SAMPLES)
-            raise RequestError(f"{spec}: there is no such sample; there are {known}")
-        texts = read_file(sample_path(part), text)
+    if not isinstance(spec, str):
+        return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
+    whole, split = _cut_split(spec)
+    name, _, part = whole.partition("/")
+    if name in NAMES and not Path(whole).expanduser().exists():
+        source = _NAMED[name](part, split, options)
     else:
-        _refuse_unknown_name(spec)
-        if path is not None:
-            raise RequestError(f"data.path: {path!r} is for named sources ({', '.join(NAMES)}); {spec} is a file")
-        texts = read_file(Path(spec).expanduser(), text)
-    if not texts:
-        raise RequestError(f"{spec}: no example is left after cleaning ({sum(dropped.values())} dropped)")
-    return Texts(convert_script(texts[:limit], script), dropped)
+        _refuse_unknown_name(whole)
+        if options.path is not None:
+            raise RequestError(
+                f"data.path: {options.path!r} is for named sources ({', '.join(NAMES)}); {spec} is a file"
+            )
+        source = open_files([whole], Columns(options.text, options.prompt), options.unit)
+    if split and not source.spec.endswith(f":{split}"):
+        source = _part(source, split)
+    return _shaped(dataclasses.replace(source, spec=spec), options)
+
+
+def inline(texts: Sequence[str]) -> Source:
+    """Texts that stand in the configuration itself."""
+    digest = hashlib.sha256(repr(tuple(texts)).encode()).hexdigest()
+    return Source("data.texts", lambda: digest, lambda report: map(Example, texts))
+
+
+def _cut_split(spec: str) -> tuple[str, str]:
+    whole, _, split = spec.rpartition(":")
+    if whole and split in SPLITS:
+        return whole, split
+    name = spec.partition("/")[0].partition(":")[0]
+    if whole and name in NAMES:
+        raise RequestError(f"{spec}: {split!r} is no split; there are {', '.join(SPLITS)}")
+    return spec, ""
+
+
+def _sample(part: str, split: str, options: Options) -> Source:
+    if part not in SAMPLES:
+        known = ", ".join(f"samples/{name}" for name in SAMPLES)
+        raise RequestError(f"samples/{part}: there is no such sample; there are {known}")
+    return open_files([str(sample_path(part))], Columns(options.text, options.prompt))
+
+
+def _poetry(part: str, split: str, options: Options) -> Source:
+    return open_poetry(_folder("chinese_poetry", options), part or "tang", options.script)
+
+
+def _couplets(part: str, split: str, options: Options) -> Source:
+    if part.partition("/")[0] == "verse":
+        return open_verse_couplets(_folder("couplets/verse", options), part.partition("/")[2], options.script)
+    if part:
+        raise RequestError(f"couplets/{part}: there is couplets (files of couplets) and couplets/verse (out of poems)")
+    if options.path is None:
+        raise RequestError(
+            "couplets: say where they lie, a folder with in.txt and out.txt or a table: data.path, or --path\n"
+            "couplets/verse takes them out of poems, samples/couplets are 296 that come with kgpt2"
+        )
+    path = Path(options.path).expanduser()
+    own = [name for name in SPLITS if (path / name / "in.txt").exists()]
+    if split and own and split not in own:
+        raise RequestError(f"couplets:{split}: {path} has {' and '.join(own)}")
+    source = open_couplets(path / split if split and own else path, options.text)
+    return dataclasses.replace(source, spec=f"couplets:{split}") if split and own else source
+
+
+def _tifu(part: str, split: str, options: Options) -> Source:
+    path = Path(options.path).expanduser() if options.path else None
+    return open_tifu(part or "short", path, options.text, options.prompt)
+
+
+_NAMED: dict[str, Callable[[str, str, Options], Source]] = {
+    "samples": _sample,
+    "chinese_poetry": _poetry,
+    "couplets": _couplets,
+    "reddit_tifu": _tifu,
+}
+
+
+def _folder(name: str, options: Options) -> Path:
+    if options.path is None:
+        raise RequestError(
+            f"{name}: say where the poems lie: -o data.path=FOLDER, or --path FOLDER\n"
+            "the collection is chinese-poetry on GitHub, or `npm pack chinese-poetry@2.0.1`"
+        )
+    return Path(options.path).expanduser()
+
+
+def _part(source: Source, split: str) -> Source:
+    def read(report: Report) -> Iterator[Example]:
+        for example in source.read(report):
+            if split_of(example.group or example.prompt + example.text) == split:
+                yield example
+
+    return Source(source.spec, lambda: f"{source.identity()} {split}", read)
+
+
+def _shaped(source: Source, options: Options) -> Source:
+    """A source in the script asked for and no longer than asked for."""
+
+    def read(report: Report) -> Iterator[Example]:
+        examples = source.read(report)
+        if options.script:
+            examples = _converted(examples, options.script)
+        return itertools.islice(examples, options.limit)
+
+    return Source(source.spec, lambda: f"{source.identity()} {options.script} {options.limit}", read)
+
+
+def _converted(examples: Iterator[Example], script: str) -> Iterator[Example]:
+    while chunk := list(itertools.islice(examples, _CHUNK)):
+        texts = convert_script([example.text for example in chunk], script)
+        prompts = convert_script([example.prompt for example in chunk], script)
+        for example, text, prompt in zip(chunk, texts, prompts, strict=True):
+            yield Example(text, prompt, example.group)
 
 
 def _refuse_unknown_name(spec: str) -> None:

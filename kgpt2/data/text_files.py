@@ -1,117 +1,254 @@
-"""Plain files as examples: .txt (a line an example), .csv, .tsv, .jsonl."""
+"""Plain files as examples, read as a stream: .txt, .csv, .tsv, .jsonl and .json, gzipped or not."""
 
 import csv
-import io
+import dataclasses
+import glob
+import gzip
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.template import DEFAULT_COLUMNS, default_template, fields, fill
 from kgpt2.errors import RequestError
-from kgpt2.files import read_text
 
-# Columns taken when the configuration names none, in this order: ours, that of couplet files, that of reddit_tifu.
-DEFAULT_COLUMNS = ("text", "text1", "documents")
-_FIELD = re.compile(r"\{(\w+)\}")
+UNITS = ("line", "block", "file")
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-def read_file(path: Path, text: str | None = None) -> list[str]:
-    """The examples of a file in its order; empty ones are left out.
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Which part of a row is what, each a column or a template such as "{title}: {text}".
+
+    Attributes:
+        text: what is learned; None: the first of the choices, or the only column.
+        prompt: what is read before and not learned; None: nothing.
+        choices: templates for the text where it is None; the first one whose columns are there.
+    """
+
+    text: str | None = None
+    prompt: str | None = None
+    choices: tuple[str, ...] = DEFAULT_COLUMNS
+
+
+def open_files(specs: Sequence[str], columns: Columns = Columns(), unit: str = "line") -> Source:
+    """Files as a source.
 
     Args:
-        path: a .txt, .csv, .tsv or .jsonl file, UTF-8.
-        text: the column, or a template of columns such as "{title}: {text}"; None: the first of DEFAULT_COLUMNS that
-            is there, or the only column.
+        specs: paths, or patterns such as `poems/*.txt` (`**` for folders in folders; matches in the order of names).
+        columns: for files that have any.
+        unit: what an example of a .txt is: a line, a block (up to a blank line) or the whole file.
 
     Raises:
-        RequestError: naming file, line and column.
+        RequestError: there is no such file, or kgpt2 does not read such files.
     """
-    if path.is_dir():
-        raise RequestError(f"{path}: this is a directory; a data source is a file ({', '.join(_READERS)}) or a name")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None and path.exists():
-        raise RequestError(f"{path}: a kind of file that kgpt2 does not read; it reads {', '.join(_READERS)}")
-    content = read_text(path, "data file")
-    if reader is None:
-        raise AssertionError("read_text raises for a missing file")
-    examples = [example.strip() for example in reader(path, content, text)]
-    examples = [example for example in examples if example]
-    if not examples:
-        raise RequestError(f"{path}: the file holds no text, so there is nothing to learn from")
-    return examples
+    paths = [path for spec in specs for path in _expand(spec)]
+    for path in paths:
+        kind = _kind(path)
+        if kind == ".txt" and (columns.text or columns.prompt):
+            named = columns.text or columns.prompt
+            raise RequestError(f"data.text: {named!r} names a column, and {path} has none (a {unit} is an example)")
+
+    def identity() -> str:
+        return digest_of(paths, (columns, unit))
+
+    def read(report: Report) -> Iterator[Example]:
+        total = sum(path.stat().st_size for path in paths) or 1
+        before = 0
+        for path in paths:
+            for text, prompt in _READERS[_kind(path)](_Stream(path, report, before, total), columns, unit):
+                if text := text.strip():
+                    yield Example(text, prompt)
+                else:
+                    report.dropped["empty"] += 1
+            before += path.stat().st_size
+        report.done = 1.0
+
+    return Source(", ".join(specs), identity, read)
 
 
-def _lines(path: Path, content: str, text: str | None) -> Iterator[str]:
-    if text is not None:
-        raise RequestError(f"data.text: {text!r} names a column, and {path} has none (a line is an example)")
-    yield from content.split("\n")
+def digest_of(paths: Sequence[Path], settings: Any) -> str:
+    """A digest of the content of files and of what is done with them.
 
-
-def _table(delimiter: str) -> Callable[[Path, str, str | None], Iterator[str]]:
-    def read(path: Path, content: str, text: str | None) -> Iterator[str]:
-        csv.field_size_limit(2**31 - 1)
-        rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    Raises:
+        RequestError: a file cannot be read.
+    """
+    digest = hashlib.sha256(repr(settings).encode())
+    for path in paths:
         try:
-            columns = [name.strip() for name in rows.fieldnames or []]
-            rows.fieldnames = columns
-            template = _template(path, columns, text)
-            for row in rows:
-                yield _fill(path, rows.line_num, template, row)
-        except csv.Error as error:
-            kind, line = path.suffix[1:].upper(), rows.reader.line_num
-            raise RequestError(f"{path}, line {line}: not {kind} ({error})") from None
+            with open(path, "rb") as file:
+                digest.update(f"{_kind(path)} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    return digest.hexdigest()
+
+
+class _Stream:
+    """The lines of a file, and where in it the reader is."""
+
+    def __init__(self, path: Path, report: Report, before: int, total: int):
+        self.path, self.report, self._before, self._total = path, report, before, total
+
+    def where(self, line: int) -> str:
+        return f"{self.path}, line {line}"
+
+    def raw_lines(self) -> Iterator[bytes]:
+        """Each with its line feed; the byte order mark left out."""
+        with open(self.path, "rb") as file:
+            opened = gzip.GzipFile(fileobj=file) if self.path.suffix == ".gz" else file
+            try:
+                for number, line in enumerate(opened):
+                    if number % 1024 == 0:
+                        self.report.done = (self._before + file.tell()) / self._total
+                    yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise RequestError(f"{self.path}: not a whole gzip file ({error})") from None
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Numbered from 1; those that are not UTF-8 are counted as bad."""
+        for number, line in enumerate(self.raw_lines(), 1):
+            try:
+                yield number, line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                self.report.bad("not UTF-8", _not_utf8(self.where(number), f"0x{line[error.start]:02x}"))
+
+    def templates(self, names: Sequence[str], columns: Columns, where: str) -> list[str]:
+        """Of text and prompt, the columns checked."""
+        templates = [columns.text or default_template(names, where, columns.choices), columns.prompt or ""]
+        for template in filter(None, templates):
+            fields(template, names, where)
+        return templates
+
+    def row(self, number: int, row: dict, columns: Columns) -> tuple[str, str] | None:
+        """Text and prompt of a row; None where it is bad, which is counted."""
+        where, reason = self.where(number), "missing column"
+        try:
+            text, prompt = self.templates(list(row), columns, where)
+            reason = "no text in the column"
+            return fill(text, row, where), fill(prompt, row, where) if prompt else ""
+        except RequestError as error:
+            self.report.bad(reason, str(error))
+            return None
+
+
+def _text(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+    if unit == "line":
+        for _, line in stream.lines():
+            yield line, ""
+    elif unit == "file":
+        yield "".join(line for _, line in stream.lines()), ""
+    else:
+        block: list[str] = []
+        for _, line in stream.lines():
+            if line.strip():
+                block.append(line.rstrip())
+            elif block:
+                yield "\n".join(block), ""
+                block = []
+        if block:
+            yield "\n".join(block), ""
+
+
+def _table(delimiter: str) -> Callable[[_Stream, Columns, str], Iterator[tuple[str, str]]]:
+    def read(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+        csv.field_size_limit(2**31 - 1)
+        lines = (line.decode("utf-8", "surrogateescape") for line in stream.raw_lines())
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        names: list[str] = []
+        while True:
+            try:
+                values = next(rows, None)
+            except csv.Error as error:
+                kind = _kind(stream.path)[1:].upper()
+                stream.report.bad(f"not {kind}", f"{stream.where(rows.line_num)}: not {kind} ({error})")
+                continue
+            if values is None:
+                return
+            if not values:
+                continue
+            if not names:
+                names = [value.strip() for value in values]
+                stream.templates(names, columns, str(stream.path))
+            elif any(map(_UNDECODED.search, values)):
+                found = next(filter(None, map(_UNDECODED.search, values)))
+                byte = f"0x{ord(found.group()) - 0xDC00:02x}"
+                stream.report.bad("not UTF-8", _not_utf8(stream.where(rows.line_num), byte))
+            elif filled := stream.row(rows.line_num, dict(zip(names, values, strict=False)), columns):
+                yield filled
 
     return read
 
 
-def _json_lines(path: Path, content: str, text: str | None) -> Iterator[str]:
-    for number, line in enumerate(content.split("\n"), 1):
+def _json_lines(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+    for number, line in stream.lines():
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             reason = getattr(error, "msg", "nested too deeply")
-            raise RequestError(f"{path}, line {number}: broken JSON ({reason})") from None
-        if isinstance(row, str) and text is None:
-            yield row
-        elif isinstance(row, dict):
-            yield _fill(path, number, _template(path, list(row), text, f", line {number}"), row)
-        else:
-            raise RequestError(f"{path}, line {number}: a line must be a JSON object with the text in a column")
+            stream.report.bad("broken JSON", f"{stream.where(number)}: broken JSON ({reason})")
+            continue
+        yield from _json_row(stream, number, row, columns)
 
 
-_READERS = {".txt": _lines, ".csv": _table(","), ".tsv": _table("\t"), ".jsonl": _json_lines}
+def _json_list(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+    text = "".join(line for _, line in stream.lines())
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RequestError(f"{stream.where(error.lineno)}: broken JSON ({error.msg})") from None
+    except RecursionError:
+        raise RequestError(f"{stream.path}: broken JSON (nested too deeply)") from None
+    if not isinstance(rows, list):
+        raise RequestError(f"{stream.path}: a list of rows was expected, as [{{...}}, {{...}}]")
+    for number, row in enumerate(rows, 1):
+        yield from _json_row(stream, number, row, columns)
 
 
-def _template(path: Path, columns: list[str], text: str | None, line: str = "") -> str:
-    """The template to fill for each row: `text` as it is where it has {fields}, else its column alone."""
-    if text is None:
-        text = next((name for name in DEFAULT_COLUMNS if name in columns), columns[0] if len(columns) == 1 else None)
-        if text is None:
-            raise RequestError(
-                f"{path}{line}: no column called {' or '.join(DEFAULT_COLUMNS)}; there is {_listed(columns)}\n"
-                "say which one holds the text: -o data.text=COLUMN"
-            )
-    template = text if _FIELD.search(text) else f"{{{text}}}"
-    for name in _FIELD.findall(template):
-        if name not in columns:
-            raise RequestError(f"{path}{line}: there is no column {name!r}; there is {_listed(columns)} (data.text)")
-    return template
+def _json_row(stream: _Stream, number: int, row: object, columns: Columns) -> Iterator[tuple[str, str]]:
+    if isinstance(row, str) and not (columns.text or columns.prompt):
+        yield row, ""
+    elif not isinstance(row, dict):
+        reason = "a row must be a JSON object with the text in a column"
+        stream.report.bad("no JSON object", f"{stream.where(number)}: {reason}")
+    elif filled := stream.row(number, row, columns):
+        yield filled
 
 
-def _fill(path: Path, line: int, template: str, row: dict) -> str:
-    def value(match: re.Match) -> str:
-        field = row.get(match[1])
-        if field is None:
-            return ""
-        if not isinstance(field, str | int | float):
-            raise RequestError(f"{path}, line {line}: column {match[1]!r} holds no text but a {type(field).__name__}")
-        return str(field)
-
-    return _FIELD.sub(value, template)
+_READERS = {".txt": _text, ".csv": _table(","), ".tsv": _table("\t"), ".jsonl": _json_lines, ".json": _json_list}
 
 
-def _listed(columns: list[str]) -> str:
+def _kind(path: Path) -> str:
+    """What a file is read as, by its name without .gz."""
+    name = path.with_suffix("") if path.suffix == ".gz" else path
+    if name.suffix.lower() not in _READERS:
+        raise RequestError(f"{path}: a kind of file that kgpt2 does not read; it reads {', '.join(_READERS)} (and .gz)")
+    return name.suffix.lower()
+
+
+def _expand(spec: str) -> list[Path]:
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        raise RequestError(f"{path}: this is a directory; give its files, for instance '{path}/*.txt'")
+    if path.exists():
+        return [path]
+    if not glob.has_magic(spec):
+        raise RequestError(f"{path}: there is no such data file")
+    found = [one for one in sorted(map(Path, glob.glob(str(path), recursive=True))) if one.is_file()]
+    if not found:
+        raise RequestError(f"{spec}: no file has such a name")
+    return found
+
+
+def _not_utf8(where: str, byte: str) -> str:
+    return f"{where}: not UTF-8 (a byte is {byte}); to convert the file: iconv -f GB18030 -t UTF-8"
+
+
+def _listed(columns: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in columns[:8])
     return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

@@ -5,10 +5,10 @@ import tensorflow as tf
 from kgpt2.data.batches import Batches
 
 
-def as_dataset(batches: Batches, count: int) -> tf.data.Dataset:
-    """The first `count` batches, epoch after epoch, as tf.data, prepared while the model computes.
+def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
+    """`count` batches from a step on, epoch after epoch, as tf.data, prepared while the model computes.
 
-    Elements are `({"token_ids", "padding_mask"}, targets, target_mask)`, each `(rows, width)`, where the width may
+    Elements are `({"token_ids", "padding_mask"}, targets, target_mask)`, each `(rows, width)`, where the shape may
     change from batch to batch. The cardinality is `count`.
 
     It draws batches by their number. `Dataset.from_generator` would be shorter, but where it has run once, everything
@@ -22,9 +22,7 @@ def as_dataset(batches: Batches, count: int) -> tf.data.Dataset:
 
     def prepare(step):
         arrays = tf.numpy_function(read, [step], dtypes)
-        token_ids, padding_mask, targets, target_mask = (
-            tf.ensure_shape(array, (batches.batch_size, None)) for array in arrays
-        )
+        token_ids, padding_mask, targets, target_mask = (tf.ensure_shape(array, (None, None)) for array in arrays)
         return {"token_ids": token_ids, "padding_mask": padding_mask}, targets, target_mask
 
-    return tf.data.Dataset.range(count).map(prepare).prefetch(tf.data.AUTOTUNE)
+    return tf.data.Dataset.range(start, start + count).map(prepare).prefetch(tf.data.AUTOTUNE)

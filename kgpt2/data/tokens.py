@@ -1,9 +1,14 @@
-"""Tokenised examples in two flat arrays, and the ways to split and pack them. No Keras, no TensorFlow."""
+"""Tokenised examples in flat arrays, in memory or mapped from disk, and the rows that training reads of them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
+
+from kgpt2.checkpoints.checkpoint import Tokenizer
+from kgpt2.data.example import Example
+from kgpt2.data.splits import key_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,76 +16,156 @@ class TokenTable:
     """Examples of different lengths without padding.
 
     Attributes:
-        ids: int32 `(tokens,)`, the examples one after the other, each with start and end token.
-        offsets: int64 `(examples + 1,)`, where each begins; the last is the number of tokens.
-        cut: how many examples were longer than they may be and lost their end.
+        ids: uint16 or int32 `(tokens,)`, the examples one after the other, each with start and end token.
+        ends: int64 `(examples,)`, where each ends.
+        prompts: uint32 `(examples,)`, how many tokens after the start token are read and not learned.
+        keys: uint64 `(examples,)`: examples of one key never lie on both sides of a split.
     """
 
     ids: np.ndarray
-    offsets: np.ndarray
-    cut: int = 0
+    ends: np.ndarray
+    prompts: np.ndarray
+    keys: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.ends)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+        start = self.ends[index - 1] if index else 0
+        return self.ids[start : self.ends[index]]
 
     @property
     def lengths(self) -> np.ndarray:
         """int64 `(examples,)`, in tokens."""
-        return np.diff(self.offsets)
+        return np.diff(self.ends, prepend=0)
 
 
-def token_table(
-    texts: Sequence[str],
-    encode_batch: Callable[[Sequence[str]], list[list[int]]],
-    start_id: int,
-    end_id: int,
-    max_tokens: int | None = None,
-) -> TokenTable:
-    """Texts as `start + ids + end`, cut after `max_tokens`.
+def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
+    """Examples as `start + prompt + text + end`."""
+    texts = tokenizer.encode_batch([example.text for example in examples])
+    prompts: Iterable[list[int]] = [[]] * len(examples)
+    if any(example.prompt for example in examples):
+        prompts = tokenizer.encode_batch([example.prompt for example in examples])
+    flat: list[int] = []
+    ends, given = [], []
+    for prompt, text in zip(prompts, texts, strict=True):
+        flat.append(tokenizer.start_id)
+        flat += prompt
+        flat += text
+        flat.append(tokenizer.end_id)
+        ends.append(len(flat))
+        given.append(len(prompt))
+    return TokenTable(
+        np.array(flat, id_type(tokenizer)),
+        np.array(ends, np.int64),
+        np.array(given, np.uint32),
+        np.array([key_of(example.group or example.prompt + example.text) for example in examples], np.uint64),
+    )
+
+
+def id_type(tokenizer: Tokenizer) -> type:
+    """The smallest type that holds every id of a vocabulary."""
+    return np.uint16 if tokenizer.vocabulary_size <= 1 << 16 else np.int32
+
+
+class Rows(Protocol):
+    """What batches are made of: rows of tokens, and which of them are learned.
+
+    Attributes:
+        lengths: int `(rows,)`, in tokens.
+    """
+
+    lengths: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows side by side.
+
+        Args:
+            indices: int `(some,)`.
+            width: as long as the longest of them, or more.
+
+        Returns:
+            Their tokens, int32 `(some, width)`, anything behind their ends; and which tokens are learned, bool
+            `(some, width)`: never the first of a row, nor what lies behind its end.
+        """
+
+
+class Selected:
+    """Some examples of a table, each cut after `max_tokens`.
 
     A text that is cut loses its end token with its end: a model must not learn to stop in the middle of a line.
-    """
-    rows, cut = [], 0
-    for ids in encode_batch(texts):
-        row = np.array([start_id, *ids, end_id], dtype=np.int32)
-        if max_tokens is not None and len(row) > max_tokens:
-            row, cut = row[:max_tokens], cut + 1
-        rows.append(row)
-    return _table(rows, cut)
-
-
-def pack(table: TokenTable, max_tokens: int) -> TokenTable:
-    """The examples one after the other, cut into rows of `max_tokens`, as GPT-2 was trained.
-
-    Neighbouring rows share one token, so that every token but the first is a target once. The last row may be shorter.
-    """
-    starts = range(0, max(len(table.ids) - 1, 1), max_tokens - 1)
-    return _table([table.ids[start : start + max_tokens] for start in starts], table.cut)
-
-
-def split_texts(texts: Sequence[str], share: float, seed: int) -> tuple[list[str], list[str]]:
-    """Training and validation texts, both in their old order; equal texts never lie on both sides.
 
     Args:
-        texts: the examples.
-        share: of the different texts, how many go to validation (at least one where there are two or more and the
-            share is not 0).
-        seed: draws which.
+        table: the examples.
+        chosen: bool `(examples,)`.
+        max_tokens: the longest row; None: as long as they are.
+
+    Attributes:
+        cut: how many were longer.
+        unlearnable: how many were left out, because nothing but their prompt would stay.
     """
-    unique = list(dict.fromkeys(texts))
-    count = round(len(unique) * share)
-    if share > 0 and len(unique) > 1:
-        count = min(max(count, 1), len(unique) - 1)
-    drawn = np.random.default_rng(seed).permutation(len(unique))[:count]
-    held_out = {unique[index] for index in drawn}
-    train = [text for text in texts if text not in held_out]
-    return train, [text for text in texts if text in held_out]
+
+    def __init__(self, table: TokenTable, chosen: np.ndarray, max_tokens: int | None = None):
+        self._table, self._max_tokens = table, max_tokens
+        lengths = table.lengths
+        longest = lengths.max(initial=2) if max_tokens is None else max_tokens
+        kept = chosen & (table.prompts + 1 < np.minimum(lengths, longest))
+        self.unlearnable = int(chosen.sum() - kept.sum())
+        self._index = np.flatnonzero(kept).astype(np.uint32 if len(table) < 1 << 32 else np.int64)
+        lengths = lengths[self._index]
+        self.cut = int((lengths > longest).sum())
+        self.lengths = np.minimum(lengths, longest).astype(np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self._index[indices].astype(np.int64)
+        starts = np.where(rows > 0, self._table.ends[rows - 1], 0)
+        places = np.arange(width)
+        within = places < self.lengths[indices][:, None]
+        learned = within & (places > self._table.prompts[rows][:, None])
+        found = np.minimum(starts[:, None] + places, len(self._table.ids) - 1)
+        return self._table.ids[found].astype(np.int32), learned
 
 
-def _table(rows: Sequence[np.ndarray], cut: int) -> TokenTable:
-    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum([len(row) for row in rows], out=offsets[1:])
-    return TokenTable(np.concatenate(rows) if rows else np.zeros(0, np.int32), offsets, cut)
+class Packed:
+    """Rows one after the other, cut anew into rows of `max_tokens`, as GPT-2 was trained.
+
+    Neighbouring rows share one token, so that every token but the first is a target once (but those of prompts). The
+    last row may be shorter.
+    """
+
+    def __init__(self, rows: Rows, max_tokens: int):
+        self._rows, self._stride = rows, max_tokens - 1
+        self._ends = np.cumsum(rows.lengths, dtype=np.int64)
+        tokens = int(self._ends[-1]) if len(rows) else 0
+        count = max(1, -(-(tokens - 1) // self._stride)) if tokens else 0
+        self.lengths = np.full(count, max_tokens, np.uint32)
+        if count:
+            self.lengths[-1] = tokens - (count - 1) * self._stride
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+        tokens, learned = np.zeros((len(indices), width), np.int32), np.zeros((len(indices), width), bool)
+        for line, index in enumerate(indices):
+            length = int(self.lengths[index])
+            tokens[line, :length], learned[line, 1:length] = self._row(int(index), length)
+        return tokens, learned
+
+    def _row(self, index: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Its tokens `(length,)`, and which of those after the first are learned."""
+        start = index * self._stride
+        first, last = np.searchsorted(self._ends, [start, start + length - 1], side="right")
+        inside = np.arange(first, last + 1)
+        lengths = self._rows.lengths[inside].astype(np.int64)
+        tokens, learned = self._rows.block(inside, int(lengths.max()))
+        within = np.arange(tokens.shape[1]) < lengths[:, None]
+        # A row's first token, the start token, is the target of what stood before it in the pack.
+        learned[:, 0] = True
+        skip = start - int(self._ends[first - 1] if first else 0)
+        return tokens[within][skip : skip + length], learned[within][skip + 1 : skip + length]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.files import whole_file
+from kgpt2.files import cache_home, whole_file
 
 LIMIT = 8 << 30
 _SUFFIX = ".compiled"
@@ -21,8 +21,7 @@ _SUFFIX = ".compiled"
 
 def folder() -> Path:
     """Where compiled models lie."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2") / "compiled"
+    return cache_home() / "compiled"
 
 
 def key_of(checkpoint: Checkpoint, *others: str) -> str:

@@ -4,14 +4,19 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
+
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
-from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
-from kgpt2.config import Config
+from kgpt2.checkpoints.vocabulary import read_vocabulary
+from kgpt2.config import Config, DataSection
 from kgpt2.data.batches import Batches
-from kgpt2.data.sources import read_source
-from kgpt2.data.tokens import TokenTable, pack, split_texts, token_table
+from kgpt2.data.example import Source
+from kgpt2.data.sources import Options, inline, open_source
+from kgpt2.data.splits import held_out
+from kgpt2.data.token_cache import Progress, Tokenised, counted_vocabulary, tokenise
+from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
 
 
@@ -37,8 +42,12 @@ class Plan:
     notes: list[str]
 
 
-def prepare(config: Config) -> Plan:
+def prepare(config: Config, progress: Progress | None = None) -> Plan:
     """Reads model and data and plans the batches.
+
+    Args:
+        config: the run's.
+        progress: is told how the reading of the data comes on; see `token_cache.tokenise`.
 
     Raises:
         RequestError: the model or the data is not there or not usable.
@@ -57,50 +66,65 @@ def prepare(config: Config) -> Plan:
         raise RequestError(
             f"model.freeze_layers: {config.model.freeze_layers} of {checkpoint.shape.num_layers} blocks there are"
         )
-    train_texts, validation_texts, notes = _read_texts(config)
+    sources = _sources(config.data)
+    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources)
+    tokenised = [
+        tokenise(source, tokenizer, strict=config.data.on_error == "fail", progress=progress) for source in sources
+    ]
+    selected, held_out_rows = _split(config, tokenised)
+    notes = _notes(config, tokenised, selected, held_out_rows)
     notes += checkpoint.notes if checkpoint else ()
-    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, train_texts + validation_texts)
-    train = _batches(config, tokenizer, train_texts, shuffle_seed=config.train.seed)
-    validation = _batches(config, tokenizer, validation_texts) if validation_texts else None
-    if train.table.cut:
-        length = config.model.sequence_length
-        notes.append(f"{train.table.cut:,} examples are longer than {length} tokens and lose their end")
+    train = _batches(config, tokenizer, selected, shuffle_seed=config.train.seed)
+    validation = _batches(config, tokenizer, held_out_rows) if len(held_out_rows) else None
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate)
     return Plan(checkpoint, tokenizer, train, validation, updates, min(interval, updates), notes)
 
 
-def _read_texts(config: Config) -> tuple[list[str], list[str], list[str]]:
-    data = config.data
-    options = {"path": data.path, "text": data.text, "script": data.script}
-    source = read_source(data.source, limit=data.limit, **options)
-    if isinstance(data.validation, str):
-        train, validation = source.texts, read_source(data.validation, **options).texts
-    else:
-        train, validation = split_texts(source.texts, data.validation, config.train.seed)
-    notes = [f"{data.source}: {len(train):,} examples to learn from, {len(validation):,} held out"]
-    notes += [f"{count:,} dropped: {reason}" for reason, count in source.dropped.items()]
-    return train, validation, notes
+def _sources(data: DataSection) -> list[Source]:
+    """Of what is learned, and of what is held out where that is another source."""
+    options = Options(data.path, data.text, data.prompt, data.unit, data.script)
+    limited = dataclasses.replace(options, limit=data.limit)
+    first = inline(data.texts) if data.source is None else open_source(data.source, limited)
+    return [first, open_source(data.validation, options)] if isinstance(data.validation, str) else [first]
 
 
-def _scratch_tokenizer(config: Config, texts: list[str]) -> BertTokenizer:
+def _scratch_tokenizer(config: Config, sources: list[Source]) -> BertTokenizer:
     path = config.model.from_scratch.vocabulary
-    return BertTokenizer(read_vocabulary(Path(path).expanduser()) if path else count_vocabulary(texts))
+    return BertTokenizer(read_vocabulary(Path(path).expanduser()) if path else counted_vocabulary(sources))
 
 
-def _batches(config: Config, tokenizer: Tokenizer, texts: list[str], shuffle_seed: int | None = None) -> Batches:
+def _split(config: Config, tokenised: list[Tokenised]) -> tuple[Selected, Selected]:
+    """Rows to learn from, and rows held out."""
     # A target for each of sequence_length inputs takes one token more.
-    longest = config.model.sequence_length + 1
-    table = _table(tokenizer, texts, None if config.data.batching == "pack" else longest)
+    longest = None if config.data.batching == "pack" else config.model.sequence_length + 1
+    table = tokenised[0].table
+    if len(tokenised) == 2:
+        other = tokenised[1].table
+        return Selected(table, np.ones(len(table), bool), longest), Selected(other, np.ones(len(other), bool), longest)
+    out = held_out(table.keys, config.data.validation, config.train.seed)
+    return Selected(table, ~out, longest), Selected(table, out, longest)
+
+
+def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validation: Selected) -> list[str]:
+    name = tokenised[0].spec
+    notes = [f"{name}: {len(train):,} examples to learn from, {len(validation):,} held out"]
+    notes += [f"{count:,} dropped: {reason}" for reason, count in tokenised[0].dropped.items()]
+    notes += tokenised[0].problems[:3]
+    if train.cut:
+        notes.append(f"{train.cut:,} examples are longer than {config.model.sequence_length} tokens and lose their end")
+    if train.unlearnable:
+        notes.append(f"{train.unlearnable:,} left out: their prompts alone fill {config.model.sequence_length} tokens")
+    return notes
+
+
+def _batches(config: Config, tokenizer: Tokenizer, rows: Selected, shuffle_seed: int | None = None) -> Batches:
     return Batches(
-        pack(table, longest) if config.data.batching == "pack" else table,
+        Packed(rows, config.model.sequence_length + 1) if config.data.batching == "pack" else rows,
         batch_size=config.train.batch_size,
+        batch_tokens=config.train.batch_tokens,
         sequence_length=config.model.sequence_length,
         pad_id=tokenizer.pad_id,
         pad_to_longest=config.data.batching != "pad",
         shuffle_seed=shuffle_seed,
     )
-
-
-def _table(tokenizer: Tokenizer, texts: list[str], max_tokens: int | None) -> TokenTable:
-    return token_table(texts, tokenizer.encode_batch, tokenizer.start_id, tokenizer.end_id, max_tokens)

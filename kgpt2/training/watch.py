@@ -2,10 +2,9 @@
 
 import csv
 import io
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -27,10 +26,9 @@ class Meter(keras.callbacks.Callback):
         warm_targets, warm_seconds: without validation, and without the first batch of each size, which may compile.
     """
 
-    def __init__(self, plan_sizes: Batches, batches: int):
+    def __init__(self, plan: Batches, batches: int):
         super().__init__()
-        self._sizes: Iterator[tuple[int, int]] = itertools.chain.from_iterable(map(plan_sizes.sizes, itertools.count()))
-        self._last = batches
+        self._plan, self._last = plan, batches
         self.batches = self.targets = self.positions = self.warm_targets = 0
         self.warm_seconds = 0.0
         self._seen: set[int] = set()
@@ -49,7 +47,7 @@ class Meter(keras.callbacks.Callback):
                 f"the loss is {loss} after batch {self.batches + 1}: training has left the finite numbers\n"
                 "lower train.learning_rate, raise train.warmup, or set train.clip_norm; what was saved before stays"
             )
-        targets, positions = next(self._sizes)
+        targets, positions = self._plan.size(self.batches)
         if positions in self._seen:
             self.warm_seconds += time.perf_counter() - self._began
             self.warm_targets += targets

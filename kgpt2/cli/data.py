@@ -1,0 +1,136 @@
+"""`kgpt2 data`."""
+
+import click
+
+from kgpt2.cli.options import debug_option, json_option, say
+
+_options = [
+    click.option("--path", metavar="DIR", help="Where a named source's files lie."),
+    click.option("--text", metavar="COLUMN", help='The column, or a template such as "{title}：{text}".'),
+    click.option("--prompt", metavar="COLUMN", help="What the model reads before, without learning to write it."),
+    click.option("--unit", type=click.Choice(["line", "block", "file"]), default="line", help="An example of a .txt."),
+    click.option("--script", type=click.Choice(["simplified", "traditional"]), help="Convert the characters."),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
+    click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]"),
+]
+
+
+def reading_options(command):
+    """The options that say how a source is read."""
+    for option in reversed(_options):
+        command = option(command)
+    return command
+
+
+@click.group("data")
+@debug_option
+def command() -> None:
+    """Where text comes from: list the sources, look into one, make one ready."""
+
+
+@command.command("list")
+@json_option
+@debug_option
+def list_sources(as_json) -> None:
+    """List the named data sources; a file, a pattern or a list of files is a source too."""
+    import json
+
+    from kgpt2.data.chinese_poetry import PARTS
+    from kgpt2.data.sources import NAMES
+
+    sources = [{"name": name, "description": text.partition(": ")[2]} for name, text in NAMES.items()]
+    for source in sources:
+        source["specs"] = NAMES[source["name"]].partition(": ")[0]
+    if as_json:
+        click.echo(json.dumps({"sources": sources, "chinese_poetry": list(PARTS)}, ensure_ascii=False))
+        return
+    for source in sources:
+        click.echo(f"{source['specs']}\n    {source['description']}")
+    click.echo(f"chinese_poetry has {', '.join(PARTS)}")
+    click.echo(
+        "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz."
+    )
+
+
+@command.command("show")
+@click.argument("spec", nargs=-1, required=True)
+@reading_options
+@click.option("--examples", type=click.IntRange(min=0), default=5, show_default=True, help="How many to show.")
+@json_option
+@debug_option
+def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json) -> None:
+    """Look into SPEC: examples, how long they are in tokens, what was dropped and cleaned. Bad rows are counted."""
+    import json
+
+    from kgpt2.data.account import account, histogram
+    from kgpt2.data.example import Report
+
+    source, tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    report = account(tokenised)
+    shown = [example.prompt + example.text for _, example in zip(range(examples), source.read(Report()), strict=False)]
+    if as_json:
+        report = {"source": report["source"], "examples": shown, **report}
+        click.echo(json.dumps(report, ensure_ascii=False))
+        return
+    for example in shown:
+        click.echo(example)
+    lengths = report["tokens"]
+    click.echo(
+        f"\n{report['count']:,} examples; tokens, start and end included: mean {lengths['mean']:.1f}, "
+        f"half up to {lengths['p50']}, 95 % up to {lengths['p95']}, the longest {lengths['max']}"
+    )
+    for line in histogram(tokenised.table.lengths):
+        click.echo(line)
+    if report["unknown_fraction"]:
+        click.echo(f"{report['unknown_fraction']:.2%} of the tokens are unknown to the vocabulary")
+    for verb in ("dropped", "cleaned"):
+        for reason, count in report[verb].items():
+            click.echo(f"{count:,} {verb}: {reason}")
+    for problem in tokenised.problems:
+        say(problem)
+
+
+@command.command("prepare")
+@click.argument("spec", nargs=-1, required=True)
+@reading_options
+@click.option(
+    "--from", "rows", metavar="FILE", help="reddit_tifu: write a TFDS directory from these JSON lines (to --path)."
+)
+@json_option
+@debug_option
+def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json) -> None:
+    """Make SPEC ready: read, clean and tokenise it now, so that fit finds it in the cache."""
+    import json
+    from pathlib import Path
+
+    if rows is not None:
+        from kgpt2.data.reddit_tifu import prepare_part
+
+        folder = prepare_part(spec, Path(rows), path and Path(path))
+        say(f"{folder}: ready; tfds.load('reddit_tifu', data_dir='{folder.parents[2]}') finds it")
+        if as_json:
+            click.echo(json.dumps({"source": spec[0], "folder": str(folder)}))
+        return
+    from kgpt2.data.account import account
+
+    _, tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    if as_json:
+        click.echo(json.dumps(account(tokenised), ensure_ascii=False))
+    say(f"{tokenised.spec}: {len(tokenised.table):,} examples, {len(tokenised.table.ids):,} tokens, ready")
+    for reason, count in tokenised.dropped.items():
+        say(f"{count:,} dropped: {reason}")
+
+
+def _tokenised(spec, path, text, prompt, unit, script, limit, model):
+    """The source, and its tokens."""
+    from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
+    from kgpt2.checkpoints.names import read_model
+    from kgpt2.cli.progress import reading
+    from kgpt2.data.sources import Options, open_source
+    from kgpt2.data.token_cache import counted_vocabulary, tokenise
+
+    options = Options(path, text, prompt, unit, script, limit)
+    source = open_source(spec[0] if len(spec) == 1 else list(spec), options)
+    with reading() as progress:
+        tokenizer = read_model(model).tokenizer if model else BertTokenizer(counted_vocabulary([source]))
+        return source, tokenise(source, tokenizer, strict=False, progress=progress)

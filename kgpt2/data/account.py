@@ -1,0 +1,41 @@
+"""What a tokenised source amounts to, for people and for scripts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kgpt2.data.token_cache import Tokenised
+
+_BARS = 12
+
+
+def account(tokenised: Tokenised) -> dict:
+    """Counts, lengths in tokens (start and end token included), the share of [UNK], what was dropped and cleaned."""
+    lengths = tokenised.table.lengths
+    p50, p95 = np.percentile(lengths, [50, 95], method="inverted_cdf")
+    return {
+        "source": tokenised.spec,
+        "count": len(lengths),
+        "characters": tokenised.characters,
+        "tokens": {
+            "total": int(lengths.sum()),
+            "mean": round(float(lengths.mean()), 2),
+            "p50": int(p50),
+            "p95": int(p95),
+            "max": int(lengths.max()),
+        },
+        "unknown_fraction": round(tokenised.unknown / int(lengths.sum()), 6),
+        "dropped": tokenised.dropped,
+        "cleaned": tokenised.cleaned,
+        "problems": tokenised.problems,
+    }
+
+
+def histogram(lengths: np.ndarray) -> Iterator[str]:
+    """How many examples there are of each length, in a dozen lines of text."""
+    step = max(1, -(-int(lengths.max()) // _BARS))
+    counts = np.bincount((lengths - 1) // step)
+    for number, count in enumerate(counts):
+        if count:
+            bar = "█" * max(1, round(40 * int(count) / int(counts.max())))
+            yield f"{number * step + 1:>6}-{(number + 1) * step:<6} {bar} {count:,}"

@@ -1,0 +1,38 @@
+"""Which examples are held out: by what they say, so that equal ones always lie on the same side."""
+
+import hashlib
+
+import numpy as np
+
+from kgpt2.data.permutation import mix
+
+# Shares of the splits that a SPEC can name (`poems.txt:test`).
+SPLITS = {"train": (0.0, 0.9), "validation": (0.9, 0.95), "test": (0.95, 1.0)}
+
+
+def key_of(text: str) -> int:
+    """A number of 64 bits for a text or the name of a group of texts."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+
+
+def split_of(text: str) -> str:
+    """The split that a text, or a group of texts by its name, belongs to: train, validation or test."""
+    place = key_of(text) / 2**64
+    return next(name for name, (_, stop) in SPLITS.items() if place < stop)
+
+
+def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which examples to hold out, bool `(examples,)`; equal keys are held out together.
+
+    Args:
+        keys: uint64 `(examples,)`.
+        share: of the examples, how many (at least one key, and not all, where there are two and the share is not 0).
+        seed: draws which.
+    """
+    if share == 0 or len(keys) == 0:
+        return np.zeros(len(keys), bool)
+    drawn = mix(keys ^ np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    last = max(round(len(keys) * share), 1) - 1
+    limit = np.partition(drawn, last)[last]
+    chosen = drawn <= limit
+    return drawn < limit if chosen.all() else chosen

@@ -1,0 +1,182 @@
+"""Tokenised sources on disk, so that they are read and tokenised once: keyed by content, bounded, safe to share.
+
+A folder holds one source in one vocabulary: flat arrays, mapped when they are used, and `summary.json`. It is written
+under another name and renamed when it is complete, so that a killed process leaves nothing that could load wrong.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kgpt2.checkpoints.checkpoint import Tokenizer
+from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
+from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.tokens import TokenTable, encode, id_type
+from kgpt2.errors import RequestError
+from kgpt2.files import cache_home, write_text
+
+LIMIT = 20 << 30
+# Another number whenever the same source would give other tokens: part of every key.
+REVISION = 1
+_CHUNK = 8192
+_ABANDONED = 24 * 3600  # seconds after which a half-written folder belongs to no living process
+_ARRAYS = ("ids", "ends", "prompts", "keys")
+
+Progress = Callable[[float, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenised:
+    """A source in tokens, and what became of its rows.
+
+    Attributes:
+        spec: the source's.
+        table: the examples.
+        characters: of prompts and texts.
+        unknown: how many tokens are [UNK].
+        dropped, cleaned, problems: as in `Report`.
+    """
+
+    spec: str
+    table: TokenTable
+    characters: int
+    unknown: int
+    dropped: dict[str, int]
+    cleaned: dict[str, int]
+    problems: list[str]
+
+
+def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Progress | None = None) -> Tokenised:
+    """A source in a tokenizer's tokens, from the cache where it is there.
+
+    Args:
+        source: the examples.
+        tokenizer: the model's.
+        strict: a bad row is an error (it is counted otherwise).
+        progress: told from time to time how much has been read, from 0 to 1, and how many examples that were.
+
+    Raises:
+        RequestError: the source cannot be read, holds no example, or a bad row with `strict`.
+    """
+    key = _key("tokens", source.identity(), str(strict), tokenizer.identity)
+    home = _home()
+    if (stored := _load(home / key, tokenizer, source.spec)) is not None:
+        return stored
+    home.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{key}."))
+    try:
+        _write(temporary, source, tokenizer, Report(strict=strict), progress or (lambda done, examples: None))
+        # Where another process was faster, its folder stays: it holds the same.
+        with contextlib.suppress(OSError):
+            os.rename(temporary, home / key)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _trim(home, keep=key)
+    stored = _load(home / key, tokenizer, source.spec)
+    if stored is None:
+        raise RequestError(f"{home / key}: the tokens just written cannot be read back; is the disk full?")
+    return stored
+
+
+def counted_vocabulary(sources: list[Source]) -> list[str]:
+    """A vocabulary in which every example can be written, counted once and kept.
+
+    Raises:
+        RequestError: a source cannot be read.
+    """
+    path = _home() / f"{_key('vocabulary', *(source.identity() for source in sources))}.vocabulary.txt"
+    if not path.exists():
+        examples = (example for source in sources for example in source.read(Report()))
+        tokens = count_vocabulary(example.prompt + example.text for example in examples)
+        write_text(path, "".join(f"{token}\n" for token in tokens))
+    return read_vocabulary(path)
+
+
+def _home() -> Path:
+    return cache_home() / "tokens"
+
+
+def _key(*parts: str) -> str:
+    return hashlib.blake2b(repr((REVISION, *parts)).encode(), digest_size=16).hexdigest()
+
+
+def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, progress: Progress) -> None:
+    unknown_id = getattr(tokenizer, "unknown_id", None)
+    examples = characters = unknown = tokens = 0
+    with contextlib.ExitStack() as files:
+        opened = {name: files.enter_context(open(folder / f"{name}.bin", "wb")) for name in _ARRAYS}
+        for chunk in _chunks(source.read(report)):
+            table = encode(chunk, tokenizer)
+            for name, file in opened.items():
+                array = getattr(table, name)
+                file.write((array + tokens if name == "ends" else array).tobytes())
+            examples += len(chunk)
+            tokens += len(table.ids)
+            characters += sum(len(example.prompt) + len(example.text) for example in chunk)
+            unknown += int((table.ids == unknown_id).sum()) if unknown_id is not None else 0
+            progress(report.done, examples)
+        for file in opened.values():
+            file.flush()
+            os.fsync(file.fileno())
+    if not examples:
+        raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'})")
+    sizes = {name: (folder / f"{name}.bin").stat().st_size for name in _ARRAYS}
+    summary = {"characters": characters, "unknown": unknown, "dropped": dict(report.dropped)}
+    summary |= {"cleaned": dict(report.cleaned), "problems": report.problems, "sizes": sizes}
+    write_text(folder / "summary.json", json.dumps(summary, ensure_ascii=False))
+
+
+def _load(folder: Path, tokenizer: Tokenizer, spec: str) -> Tokenised | None:
+    try:
+        summary = json.loads((folder / "summary.json").read_text("utf-8"))
+        os.utime(folder / "summary.json")
+        types = {"ids": id_type(tokenizer), "ends": np.int64, "prompts": np.uint32, "keys": np.uint64}
+        arrays = {name: np.memmap(folder / f"{name}.bin", kind, "r") for name, kind in types.items()}
+    except (OSError, ValueError):
+        return None
+    if summary.pop("sizes") != {name: array.nbytes for name, array in arrays.items()}:
+        shutil.rmtree(folder, ignore_errors=True)  # somebody has touched it
+        return None
+    return Tokenised(spec, TokenTable(**arrays), **summary)
+
+
+def _chunks(examples: Iterator[Example]) -> Iterator[list[Example]]:
+    chunk = []
+    for example in examples:
+        chunk.append(example)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _counted(report: Report) -> str:
+    return ", ".join(f"{count:,} dropped: {reason}" for reason, count in report.dropped.items())
+
+
+def _trim(home: Path, keep: str) -> None:
+    """Removes what was used the longest ago where all together is too large, and what killed processes left."""
+    total = 0
+    folders = []
+    for folder in home.iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.startswith("."):
+                if time.time() - folder.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(folder, ignore_errors=True)
+            elif folder.is_dir():
+                size = sum(path.stat().st_size for path in folder.iterdir())
+                folders.append((folder.name != keep, -(folder / "summary.json").stat().st_mtime, size, folder))
+    for _, _, size, folder in sorted(folders, key=lambda one: one[:2]):
+        total += size
+        if total > LIMIT and folder.name != keep:
+            shutil.rmtree(folder, ignore_errors=True)
