@@ -1,0 +1,75 @@
+"""Templates: which columns of a row make a text, such as `title` or "{title}: {documents}"."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from kgpt2.errors import RequestError
+
+# Columns taken when the configuration names none, in this order: ours, that of couplet files, that of reddit_tifu.
+DEFAULT_COLUMNS = ("text", "text1", "documents")
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def fields(template: str, columns: Iterable[str], where: str, key: str = "data.text") -> list[str]:
+    """The columns that a template takes, in its order.
+
+    Args:
+        template: a column's name, or text with {columns} in it.
+        columns: the columns there are.
+        where: what the error begins with: "FILE" or "FILE, line N".
+        key: the option that holds the template.
+
+    Raises:
+        RequestError: it takes a column that is not there; the message lists those that are.
+    """
+    names = _FIELD.findall(template) or [template]
+    columns = list(columns)
+    for name in names:
+        if name not in columns:
+            raise RequestError(f"{where}: there is no column {name!r}; there is {listed(columns)} ({key})")
+    return names
+
+
+def default_column(columns: Iterable[str], where: str) -> str:
+    """The column to take when none is named: the first of DEFAULT_COLUMNS that is there, or the only one.
+
+    Raises:
+        RequestError: it is not clear which column holds the text.
+    """
+    columns = list(columns)
+    for name in DEFAULT_COLUMNS:
+        if name in columns:
+            return name
+    if len(columns) == 1:
+        return columns[0]
+    raise RequestError(
+        f"{where}: no column called {' or '.join(DEFAULT_COLUMNS)}; there is {listed(columns)}\n"
+        "say which one holds the text: -o data.text=COLUMN"
+    )
+
+
+def fill(template: str, row: Mapping[str, object], where: str) -> str:
+    """The text that a template makes of a row; a null is "", and so is a column that the row lacks.
+
+    Raises:
+        RequestError: a column holds neither text nor a number.
+    """
+    if not _FIELD.search(template):
+        return _value(row, template, where)
+    return _FIELD.sub(lambda match: _value(row, match[1], where), template)
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Names of columns for an error: the first eight, and how many more there are."""
+    columns = list(columns)
+    shown = ", ".join(repr(name) for name in columns[:8])
+    return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+
+
+def _value(row: Mapping[str, object], column: str, where: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise RequestError(f"{where}: column {column!r} holds no text but a {type(value).__name__}")
+    return str(value)
