@@ -115,7 +115,8 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
     tfds = _import_tfds()
     data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{NAME}.") as temporary:
-        with contextlib.redirect_stdout(sys.stderr):
+        # TFDS tells of the temporary folder, on both streams.
+        with quiet(), contextlib.redirect_stdout(sys.stderr):
             tfds.dataset_builders.store_as_tfds_dataset(
                 name=NAME,
                 version=VERSION,
