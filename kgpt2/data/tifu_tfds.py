@@ -24,6 +24,10 @@ NAME = "reddit_tifu"
 VERSION = "1.1.2"
 _HOST = "drive.google.com"
 _ROWS_AT_ONCE = 64
+_BY_HAND = (
+    "bring data/tifu_all_tokenized_and_filtered.json.gz of the Hugging Face dataset ctr4si/reddit_tifu by hand,\n"
+    "then --path FILE (-o data.path=FILE), or kgpt2 data prepare reddit_tifu --from FILE"
+)
 
 
 def default_data_dir() -> Path:
@@ -46,7 +50,14 @@ def read_prepared(data_dir: Path, part: str, report: Report) -> Iterator[tuple[i
     number = 0
     try:
         tfds = _import_tfds()
-        posts = tfds.load(f"{NAME}/{part}:{VERSION}", split="train", data_dir=data_dir, download=False)
+        posts = tfds.load(
+            f"{NAME}/{part}:{VERSION}",
+            split="train",
+            data_dir=data_dir,
+            download=False,
+            # Small data would stay in memory after it was read.
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )
         for batch in tfds.as_numpy(posts.batch(_ROWS_AT_ONCE)):
             for values in zip(*batch.values(), strict=True):
                 number += 1
@@ -77,12 +88,6 @@ def download(data_dir: Path, part: str) -> None:
             tfds.load(f"{NAME}/{part}:{VERSION}", split="train", data_dir=data_dir)
     except Exception as error:  # quotas, checksums, disks, undeclared packages: TFDS has no error of its own for them
         raise WorkError(f"{missing} the download failed ({_first_line(error)})\n{_BY_HAND}") from error
-
-
-_BY_HAND = (
-    "bring data/tifu_all_tokenized_and_filtered.json.gz of the Hugging Face dataset ctr4si/reddit_tifu by hand,\n"
-    "then --path FILE (-o data.path=FILE), or kgpt2 data prepare reddit_tifu --from FILE"
-)
 
 
 def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = None) -> Path:
