@@ -1,4 +1,4 @@
-"""The adapter to tf.data; the only module of this room that imports TensorFlow."""
+"""The adapter to tf.data; the only module of this room that TensorFlow must be there to import."""
 
 import tensorflow as tf
 

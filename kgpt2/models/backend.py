@@ -3,40 +3,17 @@
 Importing this module imports TensorFlow where it is installed (KerasHub does so on every backend) and Keras.
 """
 
-import contextlib
 import importlib.util
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
 
+from kgpt2.data.quiet import quiet
 from kgpt2.errors import RequestError
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what C++ prints off the terminal; where the block fails, it is printed after all.
-
-    TensorFlow writes lines before its own log level is in force, so no environment variable stops them.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept, contextlib.ExitStack() as restore:
-        terminal = os.dup(2)
-        restore.callback(os.close, terminal)
-        restore.callback(os.dup2, terminal, 2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(terminal, kept.read())
-            raise
 
 
 def _import_backend() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tensorflow_here = importlib.util.find_spec("tensorflow") is not None
-    with _quiet():
+    with quiet():
         if tensorflow_here:
             import tensorflow as tf
 
