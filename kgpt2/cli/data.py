@@ -104,12 +104,7 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
     from pathlib import Path
 
     if rows is not None:
-        from kgpt2.data.reddit_tifu import prepare_part
-
-        folder = prepare_part(spec, Path(rows), path and Path(path))
-        say(f"{folder}: ready; tfds.load('reddit_tifu', data_dir='{folder.parents[2]}') finds it")
-        if as_json:
-            click.echo(json.dumps({"source": spec[0], "folder": str(folder)}))
+        _prepare_tifu(spec, Path(rows), path, as_json)
         return
     from kgpt2.data.account import account
 
@@ -134,3 +129,23 @@ def _tokenised(spec, path, text, prompt, unit, script, limit, model):
     with reading() as progress:
         tokenizer = read_model(model).tokenizer if model else BertTokenizer(counted_vocabulary([source]))
         return source, tokenise(source, tokenizer, strict=False, progress=progress)
+
+
+def _prepare_tifu(spec, rows, path, as_json):
+    import json
+    from pathlib import Path
+
+    from kgpt2.data.example import Report
+    from kgpt2.data.tifu_tfds import NAME, default_data_dir, prepare_tfds
+    from kgpt2.errors import RequestError
+
+    name, _, part = spec[0].partition("/")
+    if len(spec) > 1 or name != NAME:
+        raise RequestError(f"--from: is for {NAME} (and {NAME}/long), not for {' '.join(spec)}")
+    data_dir, report = Path(path).expanduser() if path else default_data_dir(), Report()
+    folder = prepare_tfds(rows, data_dir, part or "short", report)
+    if as_json:
+        click.echo(json.dumps({"source": spec[0], "folder": str(folder), "dropped": dict(report.dropped)}))
+    for reason, count in report.dropped.items():
+        say(f"{count:,} dropped: {reason}")
+    say(f"{folder}: ready; tfds.load({NAME!r}, split='train', data_dir={str(data_dir)!r}) finds it")

@@ -1,12 +1,15 @@
 """Couplets (对联): from files of any usual layout, or out of regulated verse; one text each, 上联-下联."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
+from kgpt2.data.chinese_poetry import open_poetry, read_poems
 from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.poem_cleaning import clauses
 from kgpt2.data.splits import key_of
 from kgpt2.data.text_files import Columns, digest_of, open_files
 from kgpt2.errors import RequestError
@@ -35,15 +38,20 @@ def open_couplets(path: Path, text: str | None = None) -> Source:
     source = open_files([str(path)], Columns(text, choices=COLUMNS))
 
     def read(report: Report) -> Iterator[Example]:
-        yield from normalised((split_sides(example.text) for example in source.read(report)), report)
+        yield from normalised(((*split_sides(example.text), "") for example in source.read(report)), report)
 
     return Source(f"couplets of {path}", lambda: f"couplets {source.identity()}", read)
 
 
-def normalised(pairs: Iterator[tuple[str, str]], report: Report) -> Iterator[Example]:
-    """Couplets as examples; what is none, or has come before in either order, is counted and left out."""
+def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterator[Example]:
+    """Couplets as examples; what is none, or has come before in either order, is counted and left out.
+
+    Args:
+        pairs: two sides, and the group that the couplet belongs to ("": to none but its own).
+        report: is told.
+    """
     seen: set[int] = set()
-    for up, down in pairs:
+    for up, down, group in pairs:
         first, second = mend(up), mend(down)
         if (first, second) != (up, down):
             report.cleaned["spaces, ASCII or final punctuation"] += 1
@@ -55,7 +63,7 @@ def normalised(pairs: Iterator[tuple[str, str]], report: Report) -> Iterator[Exa
         if reason:
             report.dropped[reason] += 1
         else:
-            yield Example(f"{first}-{second}")
+            yield Example(f"{first}-{second}", group=group)
 
 
 def mend(side: str) -> str:
@@ -97,17 +105,19 @@ def open_verse_couplets(root: Path, part: str = "") -> Source:
     Raises:
         RequestError: the folder has no such part.
     """
-    parts = [part] if part else [name for name in ("tang", "song") if has_part(root, name)] or ["tang"]
+    parts = [part] if part else _regulated(root)
     sources = [open_poetry(root, name, None) for name in parts]
 
-    def read(report: Report) -> Iterator[Example]:
-        seen: set[int] = set()
+    def pairs(report: Report) -> Iterator[tuple[str, str, str]]:
         for name in parts:
             for poem in read_poems(root, name, None, report):
                 if poem.form in ("五律", "七律"):
-                    clauses = _CLAUSES.findall(poem.text)
-                    for up, down in ((clauses[2], clauses[3]), (clauses[4], clauses[5])):
-                        yield from _checked([(up, down)], report, seen, poem.group)
+                    lines = clauses(poem.text)
+                    yield lines[2], lines[3], poem.group
+                    yield lines[4], lines[5], poem.group
+
+    def read(report: Report) -> Iterator[Example]:
+        yield from normalised(pairs(report), report)
 
     return Source("couplets/verse", lambda: " ".join(["verse", *(one.identity() for one in sources)]), read)
 
@@ -122,7 +132,7 @@ def _two_files(folder: Path) -> Source:
     if missing := [down for _, down in pairs if not down.exists()]:
         raise RequestError(f"{missing[0]}: there is no such file, but in.txt beside it")
 
-    def sides(report: Report) -> Iterator[tuple[str, str]]:
+    def sides(report: Report) -> Iterator[tuple[str, str, str]]:
         for up, down in pairs:
             with _opened(up) as first, _opened(down) as second:
                 for number, (one, other) in enumerate(zip_longest(first, second), 1):
@@ -130,7 +140,7 @@ def _two_files(folder: Path) -> Source:
                         shorter = up if one is None else down
                         report.bad("one side only", f"{shorter}, line {number}: the file ends, the other one goes on")
                         break
-                    yield one.rstrip("\r\n"), other.rstrip("\r\n")
+                    yield one, other, ""
         report.done = 1.0
 
     return Source(
@@ -143,3 +153,13 @@ def _two_files(folder: Path) -> Source:
 def _opened(path: Path) -> TextIO:
     """What is not UTF-8 becomes U+FFFD, which no couplet holds."""
     return open(path, encoding="utf-8-sig", errors="replace", newline="\n")
+
+
+def _regulated(root: Path) -> list[str]:
+    """The parts with regulated verse whose files lie in a folder; Tang where none does, for its error."""
+    found = []
+    for part in ("tang", "song"):
+        with contextlib.suppress(RequestError):
+            open_poetry(root, part, None)
+            found.append(part)
+    return found or ["tang"]
