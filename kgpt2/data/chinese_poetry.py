@@ -1,105 +1,164 @@
-"""The chinese-poetry collection as poems of one line each, from a folder in either of its layouts.
+"""The chinese-poetry collection (MIT, github.com/chinese-poetry/chinese-poetry) as poems of one line each."""
 
-The collection (MIT, github.com/chinese-poetry/chinese-poetry) comes as `全唐诗/poet.tang.0.json` from its repository
-and as `dist/quantangshi/poet.tang.0.json` from its npm package.
-"""
-
-import collections
 import dataclasses
-import re
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
+from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.poem_cleaning import clauses, clean
+from kgpt2.data.poem_files import Shelf, poem_files, shelves_of
+from kgpt2.data.poem_rows import Row
+from kgpt2.data.script import convert_script
+from kgpt2.data.variants import clause_pairs, first_variants
 from kgpt2.errors import RequestError
 from kgpt2.files import read_json
+from kgpt2.verse.form import form_of
+
+# Part of a source's identity: one more whenever cleaning or grouping changes what comes out.
+REVISION = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One collection: the folder's name in either layout, and how its files are called."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Poem:
+    """A cleaned poem, or paragraph of prose, with what its file says of it ("" where it says nothing).
 
-    folders: tuple[str, str]
-    files: re.Pattern
+    Attributes:
+        rhythmic: the name of the tune (词牌).
+        group: poems with the same group are variants of one another.
+    """
+
+    text: str
+    title: str
+    author: str
+    dynasty: str
+    part: str
+    rhythmic: str
+    notes: tuple[str, ...]
+    group: str
+
+    @property
+    def form(self) -> str:
+        """The form as far as its lines tell; see `kgpt2.verse.form.form_of`."""
+        return form_of(self.text)
 
 
-PARTS = {
-    "tang": Part(("全唐诗", "quantangshi"), re.compile(r"poet\.tang\.(\d+)\.json")),
-    "song": Part(("全唐诗", "quantangshi"), re.compile(r"poet\.song\.(\d+)\.json")),
-    "ci": Part(("宋词", "songci"), re.compile(r"ci\.song\.(\d+)\.json")),
-}
+def open_poetry(root: Path | None, part: str, script: str | None) -> Source:
+    """A part of the collection, to learn to write its poems.
 
-# Innermost first, so that a note inside a note goes too: editors' notes, footnote marks, musical directions.
-_NOTE = re.compile(r"（[^（）]*）|〖[^〖〗]*〗|〔[^〔〕]*〕|\([^()]*\)")
-_SUPPLIED = re.compile(r"\[([^\[\]]*)\]")
-_SPACE = re.compile(r"\s+")
-_REPEATED_STOP = re.compile(r"([，。？！；：、])。+")
-_VERSE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af，。？！；：、「」『』《》“”‘’…·]+")
-
-
-def read_poems(root: Path, part: str) -> tuple[list[str], dict[str, int]]:
-    """The poems of a part in the order of their files, cleaned, each once.
-
-    Returns:
-        The poems, a line each, and how many were dropped for which reason.
+    Args:
+        root: the collection's folder, in the layout of its repository or of its npm package, or the part's own folder.
+        part: one of `kgpt2.data.poem_files.PARTS`.
+        script: "simplified" or "traditional"; None: as the collection has it.
 
     Raises:
-        RequestError: the folder has no such part, or a file of it is not what it should be.
+        RequestError: there is no such part or folder; the source's functions raise it where a file is not what it
+            should be.
     """
-    poems: dict[str, None] = {}
-    dropped: collections.Counter[str] = collections.Counter()
-    for path in poem_files(root, part):
-        rows = read_json(path, "poem file")
-        if not isinstance(rows, list):
-            raise RequestError(f"{path}: not a file of chinese-poetry (a list of poems was expected)")
-        for number, row in enumerate(rows, 1):
-            paragraphs = row.get("paragraphs") if isinstance(row, dict) else None
-            if not isinstance(paragraphs, list) or not all(isinstance(line, str) for line in paragraphs):
-                raise RequestError(f"{path}: poem {number} has no paragraphs (a list of lines was expected)")
-            poem, reason = clean(paragraphs)
-            if poem in poems:
-                reason = "duplicate"
-            if reason:
-                dropped[reason] += 1
-            else:
-                poems[poem] = None
-    return list(poems), dict(dropped)
-
-
-def poem_files(root: Path, part: str) -> list[Path]:
-    """The files of a part in numerical order, wherever under `root` either layout keeps them."""
-    if part not in PARTS:
-        raise RequestError(f"chinese_poetry/{part}: there is no such part; there are {', '.join(PARTS)}")
-    if not root.is_dir():
-        kind = "this is a file" if root.exists() else "there is no such folder"
-        raise RequestError(f"{root}: {kind} (data.path: the folder of chinese-poetry)")
-    spec = PARTS[part]
-    for folder in (root, *(root / name for name in spec.folders), *(root / "dist" / name for name in spec.folders)):
-        numbered = [
-            (int(match[1]), path)
-            for path in (folder.iterdir() if folder.is_dir() else ())
-            if (match := spec.files.fullmatch(path.name))
-        ]
-        if numbered:
-            return [path for _, path in sorted(numbered)]
-    raise RequestError(
-        f"{root}: no files of chinese_poetry/{part} here (data.path)\n"
-        f"give the folder that holds {spec.folders[0]}/ (its repository) or dist/{spec.folders[1]}/ (its npm package)"
+    shelves_of(part)
+    if root is None:
+        raise RequestError(
+            f"chinese_poetry/{part}: say where its files lie: -o data.path=FOLDER (--path FOLDER)\n"
+            "the collection is chinese-poetry on GitHub, or `npm pack chinese-poetry@2.0.1` (unpack it)"
+        )
+    poem_files(root, part)
+    return Source(
+        spec=f"chinese_poetry/{part}",
+        identity=lambda: _identity(root, part, script),
+        read=lambda report: (Example(text, group=group) for text, group in _read(root, part, script, report, _text)),
     )
 
 
-def clean(paragraphs: list[str]) -> tuple[str, str]:
-    """One poem as one line of verse, and why it was dropped ("" where it is good).
+def read_poems(root: Path, part: str, script: str | None, report: Report) -> Iterator[Poem]:
+    """The poems of a part with all that is known of them, in the order of the files, cleaned, each once.
 
-    Notes run over paragraphs, so the paragraphs are joined first. Characters that an editor supplied in [brackets]
-    stay. A poem with a gap, a described character or anything else that is no verse is dropped whole.
+    A poem counts as a duplicate where its Chinese characters, converted to simplified ones, were there before: editions
+    differ in punctuation and in the forms of characters. The files are read twice, one at a time.
+
+    Raises:
+        RequestError: as `open_poetry`; naming file and row where one is malformed.
     """
-    text = _SPACE.sub("", "".join(paragraphs))
-    while (shorter := _NOTE.sub("", text)) != text:
-        text = shorter
-    text = _REPEATED_STOP.sub(r"\1", _SUPPLIED.sub(r"\1", text))
-    if not text:
-        return "", "empty"
-    if not _VERSE.fullmatch(text):
-        return "", "gaps, unbalanced notes or characters that are no verse"
-    if text[0] in "，。？！；：、":
-        return "", "a fragment"
-    return text, ""
+    for fields, group in _read(root, part, script, report, _fields):
+        title, author, dynasty, rhythmic, text, *notes = fields.split("\n")
+        yield Poem(text, title, author, dynasty, part, rhythmic, tuple(notes), group)
+
+
+def _text(row: Row, shelf: Shelf, text: str) -> str:
+    return text
+
+
+def _fields(row: Row, shelf: Shelf, text: str) -> str:
+    """All that a poem is made of as one string, since a conversion pays for each call."""
+    fields = (row.title, row.author, row.dynasty or shelf.dynasty, row.rhythmic, text, *row.notes)
+    return "\n".join(" ".join(field.split()) for field in fields)
+
+
+def _read(
+    root: Path, part: str, script: str | None, report: Report, compose: Callable[[Row, Shelf, str], str]
+) -> Iterator[tuple[str, str]]:
+    """What `compose` makes of each poem that is kept, in the script asked for, with the poem's group."""
+    files = poem_files(root, part)
+    groups = iter(_groups(files, report))
+    for shelf, path in files:
+        # The groups say which of the good poems are new: None marks a duplicate.
+        kept = [
+            (compose(row, shelf, text), group)
+            for (row, text), group in zip(_good(shelf, path, Report()), groups, strict=False)
+            if group is not None
+        ]
+        target = None if script == "traditional" and shelf.traditional else script
+        yield from zip(
+            convert_script([fields for fields, _ in kept], target), (group for _, group in kept), strict=True
+        )
+
+
+def _good(shelf: Shelf, path: Path, report: Report) -> Iterator[tuple[Row, str]]:
+    """The rows of a file that are worth keeping, with their texts."""
+    for row in shelf.schema(path, read_json(path, "poem file")):
+        text, rules, reason = clean(row.paragraphs, verse=shelf.verse)
+        if not reason and shelf.verse and row.title.startswith("句"):
+            reason = "fragment"
+        if reason:
+            report.dropped[reason] += 1
+        else:
+            report.cleaned.update(row.mended + rules)
+            yield row, text
+
+
+def _groups(files: list[tuple[Shelf, Path]], report: Report) -> Iterator[str | None]:
+    """For each good poem of the files the name of its group; None for a duplicate. Fills the report."""
+    seen: set[bytes] = set()
+    fresh = bytearray()
+    names: list[bytes] = []
+    pairs, owners = [], []
+    for shelf, path in files:
+        texts = []
+        for text in convert_script([text for _, text in _good(shelf, path, report)], "simplified"):
+            name = hashlib.blake2b("".join(clauses(text)).encode(), digest_size=16).digest()
+            fresh.append(name not in seen)
+            if name not in seen:
+                seen.add(name)
+                texts.append(text)
+                names.append(name)
+        file_pairs, file_owners = clause_pairs(texts)
+        pairs.append(file_pairs)
+        owners.append(file_owners + np.int32(len(names) - len(texts)))
+    report.dropped["duplicate"] += len(fresh) - len(names)
+    del seen
+    firsts = iter(first_variants(np.concatenate(pairs), np.concatenate(owners), len(names)))
+    return (names[next(firsts)].hex() if new else None for new in fresh)
+
+
+def _identity(root: Path, part: str, script: str | None) -> str:
+    """A digest of the files' bytes and of what is done with them."""
+    digest = hashlib.sha256(f"chinese_poetry {REVISION} {part} {script}".encode())
+    for _, path in poem_files(root, part):
+        digest.update(f"\n{path.name} ".encode())
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    return digest.hexdigest()
