@@ -35,7 +35,7 @@ def list_sources(as_json) -> None:
     """List the named data sources; a file, a pattern or a list of files is a source too."""
     import json
 
-    from kgpt2.data.chinese_poetry import PARTS
+    from kgpt2.data.poem_files import PARTS
     from kgpt2.data.sources import NAMES
 
     sources = [{"name": name, "description": text.partition(": ")[2]} for name, text in NAMES.items()]
@@ -55,7 +55,7 @@ def list_sources(as_json) -> None:
 @command.command("show")
 @click.argument("spec", nargs=-1, required=True)
 @reading_options
-@click.option("--examples", type=click.IntRange(min=0), default=5, show_default=True, help="How many to show.")
+@click.option("--examples", type=click.IntRange(0, 20), default=5, show_default=True, help="How many to show.")
 @json_option
 @debug_option
 def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json) -> None:
@@ -63,11 +63,10 @@ def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json
     import json
 
     from kgpt2.data.account import account, histogram
-    from kgpt2.data.example import Report
 
-    source, tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
     report = account(tokenised)
-    shown = [example.prompt + example.text for _, example in zip(range(examples), source.read(Report()), strict=False)]
+    shown = tokenised.examples[:examples]
     if as_json:
         report = {"source": report["source"], "examples": shown, **report}
         click.echo(json.dumps(report, ensure_ascii=False))
@@ -108,7 +107,7 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
         return
     from kgpt2.data.account import account
 
-    _, tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
     if as_json:
         click.echo(json.dumps(account(tokenised), ensure_ascii=False))
     say(f"{tokenised.spec}: {len(tokenised.table):,} examples, {len(tokenised.table.ids):,} tokens, ready")
@@ -117,7 +116,7 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
 
 
 def _tokenised(spec, path, text, prompt, unit, script, limit, model):
-    """The source, and its tokens."""
+    """The source in tokens."""
     from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.progress import reading
@@ -128,7 +127,7 @@ def _tokenised(spec, path, text, prompt, unit, script, limit, model):
     source = open_source(spec[0] if len(spec) == 1 else list(spec), options)
     with reading() as progress:
         tokenizer = read_model(model).tokenizer if model else BertTokenizer(counted_vocabulary([source]))
-        return source, tokenise(source, tokenizer, strict=False, progress=progress)
+        return tokenise(source, tokenizer, strict=False, progress=progress)
 
 
 def _prepare_tifu(spec, rows, path, as_json):

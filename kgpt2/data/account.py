@@ -32,10 +32,12 @@ def account(tokenised: Tokenised) -> dict:
 
 
 def histogram(lengths: np.ndarray) -> Iterator[str]:
-    """How many examples there are of each length, in a dozen lines of text."""
-    step = max(1, -(-int(lengths.max()) // _BARS))
-    counts = np.bincount((lengths - 1) // step)
+    """How many examples there are of each length, in a dozen lines of text; the last one takes the longest of 100."""
+    most = int(np.percentile(lengths, 99, method="inverted_cdf"))
+    step = max(1, -(-most // _BARS))
+    counts = np.bincount(np.minimum((lengths - 1) // step, _BARS - 1))
     for number, count in enumerate(counts):
         if count:
             bar = "█" * max(1, round(40 * int(count) / int(counts.max())))
-            yield f"{number * step + 1:>6}-{(number + 1) * step:<6} {bar} {count:,}"
+            stop = int(lengths.max()) if number == len(counts) - 1 else (number + 1) * step
+            yield f"{number * step + 1:>6}-{stop:<6} {bar} {count:,}"

@@ -95,22 +95,23 @@ def split_sides(text: str) -> tuple[str, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
 
 
-def open_verse_couplets(root: Path, part: str = "") -> Source:
+def open_verse_couplets(root: Path, part: str = "", script: str | None = None) -> Source:
     """The couplets of regulated verse: of eight lines the third and fourth, the fifth and sixth, parallel by rule.
 
     Args:
         root: a folder of chinese-poetry.
         part: of the collection; "": Tang and Song, as far as they are there.
+        script: "simplified" or "traditional"; None: as the collection has it.
 
     Raises:
         RequestError: the folder has no such part.
     """
     parts = [part] if part else _regulated(root)
-    sources = [open_poetry(root, name, None) for name in parts]
+    sources = [open_poetry(root, name, script) for name in parts]
 
     def pairs(report: Report) -> Iterator[tuple[str, str, str]]:
         for name in parts:
-            for poem in read_poems(root, name, None, report):
+            for poem in read_poems(root, name, script, report):
                 if poem.form in ("五律", "七律"):
                     lines = clauses(poem.text)
                     yield lines[2], lines[3], poem.group

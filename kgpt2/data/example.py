@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from kgpt2.errors import RequestError
 
@@ -23,6 +24,11 @@ class Example:
     text: str
     prompt: str = ""
     group: str = ""
+
+
+def refuse(where: str) -> NoReturn:
+    """Stops at a bad row, and says how to go on."""
+    raise RequestError(f"{where}\nmend it, or leave such rows out and have them counted: data.on_error=skip")
 
 
 @dataclasses.dataclass
@@ -50,7 +56,7 @@ class Report:
             RequestError: `strict` is set.
         """
         if self.strict:
-            raise RequestError(f"{where}\nmend it, or leave such rows out and have them counted: data.on_error=skip")
+            refuse(where)
         self.dropped[reason] += 1
         if len(self.problems) < TOLD:
             self.problems.append(where)

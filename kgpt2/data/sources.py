@@ -62,8 +62,11 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
     whole, split = _cut_split(spec)
     name, _, part = whole.partition("/")
+    converts = False
     if name in NAMES and not Path(whole).expanduser().exists():
         source = _NAMED[name](part, split, options)
+        # Poems know which of their files are traditional already: a second conversion would spoil them.
+        converts = name == "chinese_poetry" or part.startswith("verse")
     else:
         _refuse_unknown_name(whole)
         if options.path is not None:
@@ -73,6 +76,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         source = open_files([whole], Columns(options.text, options.prompt), options.unit)
     if split and not source.spec.endswith(f":{split}"):
         source = _part(source, split)
+    options = dataclasses.replace(options, script=None) if converts else options
     return _shaped(dataclasses.replace(source, spec=spec), options)
 
 

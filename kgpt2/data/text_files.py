@@ -116,23 +116,24 @@ class _Stream:
             except UnicodeDecodeError as error:
                 self.report.bad("not UTF-8", _not_utf8(self.where(number), f"0x{line[error.start]:02x}"))
 
-    def templates(self, names: Sequence[str], columns: Columns, where: str) -> list[str]:
-        """Of text and prompt, the columns checked."""
-        templates = [columns.text or default_template(names, where, columns.choices), columns.prompt or ""]
-        for template in filter(None, templates):
-            fields(template, names, where)
-        return templates
-
     def row(self, number: int, row: dict, columns: Columns) -> tuple[str, str] | None:
         """Text and prompt of a row; None where it is bad, which is counted."""
         where, reason = self.where(number), "missing column"
         try:
-            text, prompt = self.templates(list(row), columns, where)
+            columns = _settled(columns, list(row), where)
             reason = "no text in the column"
-            return fill(text, row, where), fill(prompt, row, where) if prompt else ""
+            return fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
         except RequestError as error:
             self.report.bad(reason, str(error))
             return None
+
+
+def _settled(columns: Columns, names: Sequence[str], where: str) -> Columns:
+    """Columns that say which holds the text, checked against those that there are."""
+    text = columns.text or default_template(names, where, columns.choices)
+    for template in filter(None, (text, columns.prompt)):
+        fields(template, names, where)
+    return dataclasses.replace(columns, text=text)
 
 
 def _text(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
@@ -172,7 +173,7 @@ def _table(delimiter: str) -> Callable[[_Stream, Columns, str], Iterator[tuple[s
                 continue
             if not names:
                 names = [value.strip() for value in values]
-                stream.templates(names, columns, str(stream.path))
+                columns = _settled(columns, names, str(stream.path))
             elif any(map(_UNDECODED.search, values)):
                 found = next(filter(None, map(_UNDECODED.search, values)))
                 byte = f"0x{ord(found.group()) - 0xDC00:02x}"

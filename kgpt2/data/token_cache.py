@@ -19,7 +19,7 @@ import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
-from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.example import Example, Report, Source, refuse
 from kgpt2.data.tokens import TokenTable, encode, id_type
 from kgpt2.errors import RequestError
 from kgpt2.files import cache_home, write_text
@@ -27,6 +27,7 @@ from kgpt2.files import cache_home, write_text
 LIMIT = 20 << 30
 # Another number whenever the same source would give other tokens: part of every key.
 REVISION = 1
+SHOWN = 20  # examples that are kept as texts
 _CHUNK = 8192
 _ABANDONED = 24 * 3600  # seconds after which a half-written folder belongs to no living process
 _ARRAYS = ("ids", "ends", "prompts", "keys")
@@ -41,6 +42,7 @@ class Tokenised:
     Attributes:
         spec: the source's.
         table: the examples.
+        examples: the first texts, prompts included.
         characters: of prompts and texts.
         unknown: how many tokens are [UNK].
         dropped, cleaned, problems: as in `Report`.
@@ -48,6 +50,7 @@ class Tokenised:
 
     spec: str
     table: TokenTable
+    examples: list[str]
     characters: int
     unknown: int
     dropped: dict[str, int]
@@ -67,9 +70,11 @@ def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Pr
     Raises:
         RequestError: the source cannot be read, holds no example, or a bad row with `strict`.
     """
-    key = _key("tokens", source.identity(), str(strict), tokenizer.identity)
+    key = _key("tokens", source.identity(), tokenizer.identity)
     home = _home()
     if (stored := _load(home / key, tokenizer, source.spec)) is not None:
+        if strict and stored.problems:
+            refuse(stored.problems[0])
         return stored
     home.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{key}."))
@@ -111,7 +116,8 @@ def _key(*parts: str) -> str:
 
 def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, progress: Progress) -> None:
     unknown_id = getattr(tokenizer, "unknown_id", None)
-    examples = characters = unknown = tokens = 0
+    count = characters = unknown = tokens = 0
+    first: list[str] = []
     with contextlib.ExitStack() as files:
         opened = {name: files.enter_context(open(folder / f"{name}.bin", "wb")) for name in _ARRAYS}
         for chunk in _chunks(source.read(report)):
@@ -119,18 +125,19 @@ def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, p
             for name, file in opened.items():
                 array = getattr(table, name)
                 file.write((array + tokens if name == "ends" else array).tobytes())
-            examples += len(chunk)
+            first += [example.prompt + example.text for example in chunk[: SHOWN - len(first)]]
+            count += len(chunk)
             tokens += len(table.ids)
             characters += sum(len(example.prompt) + len(example.text) for example in chunk)
             unknown += int((table.ids == unknown_id).sum()) if unknown_id is not None else 0
-            progress(report.done, examples)
+            progress(report.done, count)
         for file in opened.values():
             file.flush()
             os.fsync(file.fileno())
-    if not examples:
+    if not count:
         raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'})")
     sizes = {name: (folder / f"{name}.bin").stat().st_size for name in _ARRAYS}
-    summary = {"characters": characters, "unknown": unknown, "dropped": dict(report.dropped)}
+    summary = {"examples": first, "characters": characters, "unknown": unknown, "dropped": dict(report.dropped)}
     summary |= {"cleaned": dict(report.cleaned), "problems": report.problems, "sizes": sizes}
     write_text(folder / "summary.json", json.dumps(summary, ensure_ascii=False))
 
@@ -141,10 +148,11 @@ def _load(folder: Path, tokenizer: Tokenizer, spec: str) -> Tokenised | None:
         os.utime(folder / "summary.json")
         types = {"ids": id_type(tokenizer), "ends": np.int64, "prompts": np.uint32, "keys": np.uint64}
         arrays = {name: np.memmap(folder / f"{name}.bin", kind, "r") for name, kind in types.items()}
+        whole = summary.pop("sizes") == {name: array.nbytes for name, array in arrays.items()}
     except (OSError, ValueError):
-        return None
-    if summary.pop("sizes") != {name: array.nbytes for name, array in arrays.items()}:
-        shutil.rmtree(folder, ignore_errors=True)  # somebody has touched it
+        whole = False
+    if not whole:
+        shutil.rmtree(folder, ignore_errors=True)  # somebody has touched it; where it is not there, nothing happens
         return None
     return Tokenised(spec, TokenTable(**arrays), **summary)
 

@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from kgpt2.data.couplets import mend, open_couplets, open_verse_couplets, split_sides
+from kgpt2.data.example import Report
+from kgpt2.errors import RequestError
+
+UP, DOWN = "海内存知己", "天涯若比邻"
+
+
+def read(source):
+    report = Report()
+    return [example.text for example in source.read(report)], report
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", f"text1\n{UP} {DOWN}\n"),
+        ("a.csv", f"text1\n{UP}-{DOWN}\n"),
+        ("a.csv", f"id,text1\n1,{' '.join(UP)} - {' '.join(DOWN)}\n"),
+        ("a.csv", f"up,down\n{UP},{DOWN}\n"),
+        ("a.tsv", f"上联\t下联\n{UP}\t{DOWN}\n"),
+        ("a.txt", f"{UP}\t{DOWN}\n"),
+        ("a.txt", f"{UP}　{DOWN}\n"),
+        ("a.txt", f"{UP} => {DOWN}。\n"),
+        ("a.jsonl", json.dumps({"in": f"{' '.join(UP)} ", "out": f"{' '.join(DOWN)} "})),
+        ("a.json", json.dumps([{"text": f"{UP}——{DOWN}"}])),
+    ],
+)
+def test_layouts(tmp_path, name, content):
+    (tmp_path / name).write_text(content, "utf-8")
+    assert read(open_couplets(tmp_path / name))[0] == [f"{UP}-{DOWN}"]
+
+
+def test_two_files_with_a_character_apart(tmp_path):
+    for folder, number in (("train", 0), ("test", 1)):
+        (tmp_path / folder).mkdir()
+        for name, side in (("in.txt", UP), ("out.txt", DOWN)):
+            (tmp_path / folder / name).write_text(f"{' '.join(side[number:])} \n", "utf-8")
+    assert read(open_couplets(tmp_path))[0] == [f"{UP}-{DOWN}", f"{UP[1:]}-{DOWN[1:]}"]
+    assert read(open_couplets(tmp_path / "test"))[0] == [f"{UP[1:]}-{DOWN[1:]}"]
+    with open(tmp_path / "train/in.txt", "a", encoding="utf-8") as file:
+        file.write("春 风 \n")
+    found, report = read(open_couplets(tmp_path / "train"))
+    assert found == [f"{UP}-{DOWN}"]
+    assert "out.txt, line 2: the file ends" in report.problems[0]
+    (tmp_path / "test/out.txt").unlink()
+    with pytest.raises(RequestError, match="there is no such file, but"):
+        open_couplets(tmp_path)
+    with pytest.raises(RequestError, match="no couplets here"):
+        open_couplets(tmp_path.parent)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("海内存知-天涯若比邻", "unequal lengths"),
+        ("春，风-秋雨，", "unequal lengths"),
+        ("春，风来-秋雨，至", "unequal punctuation"),
+        (f"{UP}-{UP}", "equal sides"),
+        (f"{UP}-", "empty side"),
+        (UP, "empty side"),
+        ("hello-world", "not Chinese"),
+        ("春□风-秋雨来", "not Chinese"),
+    ],
+)
+def test_what_is_no_couplet_is_counted(tmp_path, line, reason):
+    (tmp_path / "a.txt").write_text(f"{line}\n春风-秋雨\n", "utf-8")
+    found, report = read(open_couplets(tmp_path / "a.txt"))
+    assert found == ["春风-秋雨"]
+    assert report.dropped == {reason: 1}
+
+
+def test_duplicates_in_either_order(tmp_path):
+    (tmp_path / "a.txt").write_text("春,风-秋,雨\n春，风。-秋，雨。\n秋，雨-春，风\n", "utf-8")
+    found, report = read(open_couplets(tmp_path / "a.txt"))
+    assert found == ["春，风-秋，雨"]
+    assert report.dropped == {"duplicate": 1, "swapped duplicate": 1}
+    assert report.cleaned["spaces, ASCII or final punctuation"] == 2
+
+
+def test_sides():
+    assert split_sides("青史应同久 紫书倘可传") == ("青史应同久", "紫书倘可传")
+    assert split_sides("丹 枫 江 - 绿 柳 堤") == ("丹 枫 江", "绿 柳 堤")
+    assert split_sides("一 二 三") == ("一 二 三", "")
+    assert mend(" 春 ,风; ") == "春，风"
+
+
+def test_couplets_of_regulated_verse(tmp_path):
+    folder = tmp_path / "全唐诗"
+    folder.mkdir()
+    lines = [
+        "空山新雨後，天氣晚來秋。",
+        "明月松間照，清泉石上流。",
+        "竹喧歸浣女，蓮動下漁舟。",
+        "隨意春芳歇，王孫自可留。",
+    ]
+    rows = [
+        {"title": "山居秋暝", "author": "王維", "paragraphs": lines, "id": "1"},
+        {
+            "title": "鹿柴",
+            "author": "王維",
+            "paragraphs": ["空山不見人，但聞人語響。", "返景入深林，復照青苔上。"],
+            "id": "2",
+        },
+    ]
+    (folder / "poet.tang.0.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    source = open_verse_couplets(tmp_path, "", "simplified")
+    examples = list(source.read(Report()))
+    assert [example.text for example in examples] == ["明月松间照-清泉石上流", "竹喧归浣女-莲动下渔舟"]
+    assert len({example.group for example in examples}) == 1, "couplets of one poem stay together"
+    assert source.identity() != open_verse_couplets(tmp_path, "", None).identity()
