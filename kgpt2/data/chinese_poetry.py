@@ -9,6 +9,7 @@ import numpy as np
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.poem_cleaning import clauses, clean
+from kgpt2.data.poem_files import PARTS as PARTS
 from kgpt2.data.poem_files import Shelf, poem_files, shelves_of
 from kgpt2.data.poem_rows import Row
 from kgpt2.data.script import convert_script

@@ -45,9 +45,7 @@ def pinned_files(part: str, table: Path = POETRY_TABLE) -> list[PinnedFile]:
     ]
 
 
-def fetch(
-    part: str, destination: Path | None = None, *, address: str = ADDRESS, table: Path = POETRY_TABLE
-) -> Path:
+def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS, table: Path = POETRY_TABLE) -> Path:
     """Downloads the files of a part that are not there yet.
 
     Args:
