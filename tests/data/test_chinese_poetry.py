@@ -104,11 +104,12 @@ def test_a_poem_has_its_features(tmp_path):
 
 def test_fragments_and_bad_poems_are_counted(tmp_path):
     several = [*SPRING, *LINES]
-    write(tmp_path / "全唐诗/poet.song.0.json", rows(several, title="句  其二") + rows(SPRING, ["□"], [], LINES[:1]))
+    lines = rows(several, title="句  其二") + rows(several, title="句（附存）") + rows(several, title="句容道中")
+    write(tmp_path / "全唐诗/poet.song.0.json", lines + rows(SPRING, ["□"], [], LINES[:1]))
     report = Report()
-    assert len(poems(tmp_path, "song", report=report)) == 1
+    assert [poem.title for poem in poems(tmp_path, "song", report=report)] == ["句容道中", "詩"]
     assert {reason: count for reason, count in report.dropped.items() if count} == {
-        "fragment": 2,
+        "fragment": 3,
         "gap": 1,
         "empty": 1,
     }
