@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.poem_cleaning import clauses, clean
+from kgpt2.data.poem_files import PARTS as PARTS
 from kgpt2.data.poem_files import Shelf, poem_files, shelves_of
 from kgpt2.data.poem_rows import Row
 from kgpt2.data.script import convert_script
@@ -19,6 +21,8 @@ from kgpt2.verse.form import form_of
 
 # Part of a source's identity: one more whenever cleaning or grouping changes what comes out.
 REVISION = 1
+# 句, "句  其二", 句（note）; but not 句容道中, a place.
+_LINES_OF_LOST_POEMS = re.compile(r"句(\s.*|（.*)?", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _good(shelf: Shelf, path: Path, report: Report) -> Iterator[tuple[Row, str]]
     """The rows of a file that are worth keeping, with their texts."""
     for row in shelf.schema(path, read_json(path, "poem file")):
         text, rules, reason = clean(row.paragraphs, verse=shelf.verse)
-        if not reason and shelf.verse and row.title.startswith("句"):
+        if not reason and shelf.verse and _LINES_OF_LOST_POEMS.fullmatch(row.title):
             reason = "fragment"
         if reason:
             report.dropped[reason] += 1

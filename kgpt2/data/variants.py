@@ -1,4 +1,8 @@
-"""Which texts are variants of one another, so that a split never has one poem on both of its sides."""
+"""Which texts are variants of one another, so that a split never has one poem on both of its sides.
+
+Texts that share two near clauses, character for character, are. A variant that differs in nearly every clause is
+missed: of the Tang poems some 170 pairs share one clause only and yet much of the rest.
+"""
 
 import numpy as np
 
@@ -46,8 +50,9 @@ def first_variants(pairs: np.ndarray, owners: np.ndarray, count: int) -> np.ndar
     own.
     """
     order = np.argsort(pairs, kind="stable")
-    same = np.flatnonzero(pairs[order][1:] == pairs[order][:-1])
-    links = np.unique(np.stack([owners[order[same]], owners[order[same + 1]]], axis=1), axis=0)
+    ordered = pairs[order]
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
+    links = np.stack([owners[order[same]], owners[order[same + 1]]], axis=1)
     parents = list(range(count))
     for left, right in links.tolist():
         left, right = _root(parents, left), _root(parents, right)

@@ -10,8 +10,8 @@ _BREAK = re.compile("[^\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\
 def form_of(text: str) -> str:
     """五绝, 七绝, 五律, 七律, 五排, 七排, 五古, 七古, the same with 六 (六言), 四言; "" for all else, such as 词.
 
-    Lines are the runs of Chinese characters between punctuation marks, and all must be of one length. Four lines make a
-    绝, eight a 律, an even number from ten on a 排, any other number from three on a 古. Tones, rhymes and parallels
+    Lines are the runs of Chinese characters between punctuation marks, and all must be of one length. Four lines make
+    a 绝, eight a 律, an even number from ten on a 排, any other number from three on a 古. Tones, rhymes and parallels
     are not looked at: an old-style poem (古) of eight lines counts as a 律, a long one as a 排.
     """
     lines = [line for line in _BREAK.split(text) if line]

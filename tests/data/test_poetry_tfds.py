@@ -1,0 +1,50 @@
+"""The TFDS builder, on 45 poems, in a process of its own: where tf.data has read, what follows computes slower."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import json, pathlib, sys
+import tensorflow_datasets as tfds
+import kgpt2.data.poetry_tfds as poetry_tfds
+
+source, folder, target = sys.argv[1:]
+how = {"path": {"path": folder}, "manual": {}, "download": {}}[source]
+options = {}
+if source == "manual":
+    options["download_config"] = tfds.download.DownloadConfig(manual_dir=folder)
+if source == "download":
+    poetry_tfds.fetch = lambda part, destination: pathlib.Path(folder)
+config = poetry_tfds.PoetryConfig(name="tang_hans", part="tang", script="simplified")
+builder = poetry_tfds.ChinesePoetry(config=config, data_dir=target, **how)
+builder.download_and_prepare(**options)
+rows = {split: tfds.as_numpy(builder.as_dataset(split=split)) for split in builder.info.splits}
+found = {split: [{key: value.decode() for key, value in row.items()} for row in rows[split]] for split in rows}
+print(json.dumps({"splits": found, "configs": list(builder.builder_configs), "name": builder.name}))
+"""
+
+
+@pytest.mark.parametrize("source", ["path", "manual", "download"])
+def test_poems_become_a_tensorflow_dataset(source, poetry, tmp_path, process):
+    from kgpt2.data.chinese_poetry import read_poems
+    from kgpt2.data.example import Report
+    from kgpt2.data.poem_files import PARTS
+    from kgpt2.data.splits import split_of
+
+    result = process("-c", PROGRAM, source, poetry, tmp_path / "tfds")
+    assert result.status == 0, result.err
+    found = json.loads(result.out.splitlines()[-1])
+    assert found["name"] == "chinese_poetry"
+    assert found["configs"] == list(PARTS)
+    poems = list(read_poems(poetry, "tang", "simplified", Report()))
+    assert set(found["splits"]) == {split_of(poem.group) for poem in poems}
+    for split, rows in found["splits"].items():
+        expected = {poem.text: poem for poem in poems if split_of(poem.group) == split}
+        assert sorted(row["text"] for row in rows) == sorted(expected)
+        for row in rows:
+            poem = expected[row["text"]]
+            assert row == {key: getattr(poem, key) for key in row}
+            assert {"title", "author", "dynasty", "form", "rhythmic", "group"} < set(row)
