@@ -13,9 +13,9 @@ import resource
 import time
 from pathlib import Path
 
-from kgpt2.data.chinese_poetry import open_poetry
 from kgpt2.data.example import Report
-from kgpt2.data.poem_files import PARTS
+from kgpt2.data.poetry.collection import open_poetry
+from kgpt2.data.poetry.files import PARTS
 from kgpt2.errors import RequestError
 
 

@@ -9,7 +9,8 @@ import math
 import platform
 
 from kgpt2.checkpoints.names import read_model
-from kgpt2.data.sources import read_source
+from kgpt2.data.example import Report
+from kgpt2.data.sources import Options, open_source
 from kgpt2.generation.language_model import DTYPES, open_runtime
 
 
@@ -24,8 +25,8 @@ def main() -> None:
     options = parser.parse_args()
     checkpoint = read_model(options.model)
     longest = checkpoint.shape.max_sequence_length - 2
-    source = read_source(options.data, path=options.path, script=options.script).texts
-    texts = [text for text in source if len(text) <= longest][-options.limit :]
+    source = open_source(options.data, Options(path=options.path, script=options.script)).read(Report())
+    texts = [text for text in (example.text for example in source) if len(text) <= longest][-options.limit :]
     perplexity = {}
     for dtype in DTYPES:
         scores = open_runtime(checkpoint, dtype, "openvino").score(texts)

@@ -74,11 +74,11 @@ def test_no_module_is_relative_or_long():
 
 @pytest.mark.slow
 def test_rooms_without_keras_import_none(process):
-    # tfdata and poetry_tfds are the adapters to TensorFlow in the data room.
+    # tfdata and the builder of poetry are the adapters to TensorFlow in the data room.
     modules = [
         ".".join(("kgpt2", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
         for path in MODULES
-        if room(path) in WITHOUT_KERAS and path.name not in ("tfdata.py", "poetry_tfds.py")
+        if room(path) in WITHOUT_KERAS and path.name not in ("tfdata.py", "builder.py")
     ]
     modules += ["kgpt2.generation.language_model", "kgpt2.generation.openvino_runtime", "kgpt2.training.prepare"]
     program = (

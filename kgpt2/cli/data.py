@@ -35,7 +35,7 @@ def list_sources(as_json) -> None:
     """List the named data sources; a file, a pattern or a list of files is a source too."""
     import json
 
-    from kgpt2.data.poem_files import PARTS
+    from kgpt2.data.poetry.files import PARTS
     from kgpt2.data.sources import NAMES
 
     sources = [{"name": name, "description": text.partition(": ")[2]} for name, text in NAMES.items()]
@@ -135,7 +135,7 @@ def _prepare_tifu(spec, rows, path, as_json):
     from pathlib import Path
 
     from kgpt2.data.example import Report
-    from kgpt2.data.tifu_tfds import NAME, default_data_dir, prepare_tfds
+    from kgpt2.data.tifu.prepared import NAME, default_data_dir, prepare_tfds
     from kgpt2.errors import RequestError
 
     name, _, part = spec[0].partition("/")

@@ -7,9 +7,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
-from kgpt2.data.chinese_poetry import open_poetry, read_poems
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.poem_cleaning import clauses
+from kgpt2.data.poetry.cleaning import clauses
+from kgpt2.data.poetry.collection import open_poetry, read_poems
 from kgpt2.data.splits import key_of
 from kgpt2.data.text_files import Columns, digest_of, open_files
 from kgpt2.errors import RequestError

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kgpt2.assets import SAMPLES, sample_path
-from kgpt2.data.chinese_poetry import open_poetry
 from kgpt2.data.couplets import open_couplets, open_verse_couplets
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.reddit_tifu import open_tifu
+from kgpt2.data.poetry.collection import open_poetry
+from kgpt2.data.poetry.download import fetch
 from kgpt2.data.script import convert_script
 from kgpt2.data.splits import SPLITS, split_of
 from kgpt2.data.text_files import Columns, open_files
+from kgpt2.data.tifu.posts import open_tifu
 from kgpt2.errors import RequestError
 
 # What `kgpt2 data list` tells of each named source.
@@ -32,7 +33,7 @@ class Options:
     """How to read a source.
 
     Attributes:
-        path: where a named source's files lie.
+        path: where a named source's files lie; None: they are downloaded where that can be, and kept.
         text, prompt: columns or templates; see `text_files.Columns`.
         unit: what an example of a .txt is: line, block or file.
         script: "simplified" or "traditional": convert; None: as the source has it.
@@ -57,6 +58,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
 
     Raises:
         RequestError: there is no such source, or its files are not there.
+        WorkError: they have to be downloaded and cannot be.
     """
     if not isinstance(spec, str):
         return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
@@ -104,12 +106,19 @@ def _sample(part: str, split: str, options: Options) -> Source:
 
 
 def _poetry(part: str, split: str, options: Options) -> Source:
-    return open_poetry(_folder("chinese_poetry", options), part or "tang", options.script)
+    part = part or "tang"
+    return open_poetry(_poems(options, part), part, options.script)
+
+
+def _poems(options: Options, part: str) -> Path:
+    """The folder of the collection: the user's, or a download into the cache."""
+    return fetch(part) if options.path is None else Path(options.path).expanduser()
 
 
 def _couplets(part: str, split: str, options: Options) -> Source:
     if part.partition("/")[0] == "verse":
-        return open_verse_couplets(_folder("couplets/verse", options), part.partition("/")[2], options.script)
+        poems = part.partition("/")[2]
+        return open_verse_couplets(_poems(options, poems or "tang"), poems, options.script)
     if part:
         raise RequestError(f"couplets/{part}: there is couplets (files of couplets) and couplets/verse (out of poems)")
     if options.path is None:
@@ -136,15 +145,6 @@ _NAMED: dict[str, Callable[[str, str, Options], Source]] = {
     "couplets": _couplets,
     "reddit_tifu": _tifu,
 }
-
-
-def _folder(name: str, options: Options) -> Path:
-    if options.path is None:
-        raise RequestError(
-            f"{name}: say where the poems lie: -o data.path=FOLDER, or --path FOLDER\n"
-            "the collection is chinese-poetry on GitHub, or `npm pack chinese-poetry@2.0.1`"
-        )
-    return Path(options.path).expanduser()
 
 
 def _part(source: Source, split: str) -> Source:

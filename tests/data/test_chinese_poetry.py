@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from kgpt2.data.chinese_poetry import open_poetry, read_poems
 from kgpt2.data.example import Report
-from kgpt2.data.poem_files import PARTS, poem_files
+from kgpt2.data.poetry.collection import open_poetry, read_poems
+from kgpt2.data.poetry.files import PARTS, poem_files
 from kgpt2.errors import RequestError
 
 MOON = ["床前看月光，疑是地上霜。", "舉頭望山月，低頭思故鄉。"]
@@ -236,13 +236,11 @@ def test_the_identity_follows_content_part_and_script(poetry):
 
 def test_mistakes_name_what_is_wrong_and_the_way_out(poetry, tmp_path):
     for root, part, words in [
-        (None, "tang", r"-o data.path=FOLDER \(--path FOLDER\)\n.*npm pack chinese-poetry@2.0.1"),
         (tmp_path / "none", "tang", "there is no such folder"),
         (poetry / "全唐诗/authors.tang.json", "tang", "this is a file"),
         (poetry / "全唐诗/error", "tang", "there is no such folder"),
         (tmp_path, "tang", "no files of chinese_poetry/tang here"),
         (poetry, "ming", "there is no such part; there are tang, song, ci"),
-        (None, "ming", "there is no such part"),
         (poetry, "wudai", "五代诗词/huajianji/"),
     ]:
         with pytest.raises(RequestError, match=words):

@@ -1,6 +1,6 @@
 import pytest
 
-from kgpt2.data.poem_cleaning import clauses, clean
+from kgpt2.data.poetry.cleaning import clauses, clean
 
 GOOD = ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]
 REST = "處處聞啼鳥。夜來風雨聲，花落知多少。"

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from kgpt2.data.chinese_poetry import open_poetry
 from kgpt2.data.example import Report
-from kgpt2.data.poem_files import PARTS
-from kgpt2.data.poetry_download import fetch, pinned_files
+from kgpt2.data.poetry.collection import open_poetry
+from kgpt2.data.poetry.download import fetch, pinned_files
+from kgpt2.data.poetry.files import PARTS
 from kgpt2.errors import WorkError
 
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import json, pathlib, sys
 import tensorflow_datasets as tfds
-import kgpt2.data.poetry_tfds as poetry_tfds
+import kgpt2.data.poetry.builder as poetry_tfds
 
 source, folder, target = sys.argv[1:]
 how = {"path": {"path": folder}, "manual": {}, "download": {}}[source]
@@ -29,9 +29,9 @@ print(json.dumps({"splits": found, "configs": list(builder.builder_configs), "na
 
 @pytest.mark.parametrize("source", ["path", "manual", "download"])
 def test_poems_become_a_tensorflow_dataset(source, poetry, tmp_path, process):
-    from kgpt2.data.chinese_poetry import read_poems
     from kgpt2.data.example import Report
-    from kgpt2.data.poem_files import PARTS
+    from kgpt2.data.poetry.collection import read_poems
+    from kgpt2.data.poetry.files import PARTS
     from kgpt2.data.splits import split_of
 
     result = process("-c", PROGRAM, source, poetry, tmp_path / "tfds")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kgpt2.data import tifu_tfds
 from kgpt2.data.example import Report
-from kgpt2.data.reddit_tifu import open_tifu
-from kgpt2.data.tifu_tfds import download, prepare_tfds, prepared_folder
+from kgpt2.data.tifu import prepared
+from kgpt2.data.tifu.posts import open_tifu
+from kgpt2.data.tifu.prepared import download, prepare_tfds, prepared_folder
 from kgpt2.errors import RequestError, WorkError
 
 PUBLISHED = "tifu_all_tokenized_and_filtered.json"
@@ -175,7 +175,7 @@ def test_without_a_network_the_way_by_hand_is_told_at_once(tmp_path, monkeypatch
 
     monkeypatch.setattr(requests, "head", fail)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(tifu_tfds, "_import_tfds", lambda: pytest.fail("TensorFlow is not needed to say so"))
+    monkeypatch.setattr(prepared, "_import_tfds", lambda: pytest.fail("TensorFlow is not needed to say so"))
     source = open_tifu("long", None, None, None)
     for ask in (source.identity, lambda: next(source.read(Report()))):
         with pytest.raises(WorkError) as error:
@@ -216,8 +216,8 @@ def test_preparing_and_reading_print_nothing(published, tmp_path, process):
     program = f"""
 from pathlib import Path
 from kgpt2.data.example import Report
-from kgpt2.data.reddit_tifu import open_tifu
-from kgpt2.data.tifu_tfds import prepare_tfds
+from kgpt2.data.tifu.posts import open_tifu
+from kgpt2.data.tifu.prepared import prepare_tfds
 prepare_tfds(Path({str(published)!r}), Path({str(tmp_path)!r}) / "data", "long")
 print(len(list(open_tifu("long", Path({str(tmp_path)!r}) / "data", None, None).read(Report()))))
 """
@@ -259,7 +259,7 @@ def test_what_goes_wrong_in_tfds_is_told_in_words(published, tmp_path, monkeypat
     def fail(*arguments, **options):
         raise tfds.download.DownloadError("too many requests\nand a page of HTML")
 
-    monkeypatch.setattr(tifu_tfds, "_reachable", lambda: True)
+    monkeypatch.setattr(prepared, "_reachable", lambda: True)
     monkeypatch.setattr(tfds, "load", fail)
     with pytest.raises(WorkError, match=r"the download failed \(DownloadError: too many requests\)\nbring data/"):
         download(tmp_path, "short")
@@ -275,7 +275,7 @@ def test_what_was_downloaded_is_read(published, tmp_path, monkeypatch):
             prepare_tfds(published, data_dir, "short")
         return load(name, data_dir=data_dir, download=False, **options)
 
-    monkeypatch.setattr(tifu_tfds, "_reachable", lambda: True)
+    monkeypatch.setattr(prepared, "_reachable", lambda: True)
     monkeypatch.setattr(tfds, "load", fetch)
     source = open_tifu("short", tmp_path, None, None)
     assert len(source.identity()) == 64

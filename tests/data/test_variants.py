@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from kgpt2.data.variants import clause_pairs, first_variants
+from kgpt2.data.poetry.variants import clause_pairs, first_variants
 
 BASE = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 POEMS = [

@@ -51,8 +51,8 @@ def run(tmp_path):
 def plain_metrics(task, batches):
     """Loss, accuracy and perplexity over real targets, one row at a time and without a mask, in float64."""
     losses, hits = [], []
-    for index in range(len(batches.table)):
-        tokens = batches.table[index]
+    for index, length in enumerate(batches.rows.lengths):
+        tokens = batches.rows.block(np.array([index]), int(length))[0][0]
         ids = tokens[None, :-1].astype("int32")
         scores = keras.ops.convert_to_numpy(task({"token_ids": ids, "padding_mask": np.ones_like(ids)}))[0]
         scores = scores.astype("float64")
@@ -73,7 +73,7 @@ def test_training_metrics_equal_plain_numpy(run):
     summary, plan, folder = run("train.learning_rate=1e-12", "train.schedule=constant", "train.epochs=1")
     task = models.load_task(read_model(str(folder)))
     assert summary["train"] == pytest.approx(plain_metrics(task, plan.train), rel=1e-4)
-    assert summary["tokens"] == int((plan.train.table.lengths - 1).sum())
+    assert summary["tokens"] == int((plan.train.rows.lengths - 1).sum())
 
 
 def test_the_run_folder(run):
@@ -91,7 +91,7 @@ def test_the_run_folder(run):
     assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
     assert float(rows[-1]["learning_rate"]) == 0
     assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["epochs"] == 2
-    positions = sum(size for epoch in range(2) for _, size in plan.train.sizes(epoch))
+    positions = sum(plan.train.size(step)[1] for step in range(2 * plan.train.per_epoch))
     assert summary["padding_fraction"] == pytest.approx(1 - summary["tokens"] / positions, abs=1e-4)
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kgpt2.data.poem_cleaning import STOPS
+from kgpt2.data.poetry.cleaning import STOPS
 from kgpt2.errors import RequestError
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.poem_cleaning import clauses, clean
-from kgpt2.data.poem_files import PARTS as PARTS
-from kgpt2.data.poem_files import Shelf, poem_files, shelves_of
-from kgpt2.data.poem_rows import Row
+from kgpt2.data.poetry.cleaning import clauses, clean
+from kgpt2.data.poetry.files import PARTS as PARTS
+from kgpt2.data.poetry.files import Shelf, poem_files, shelves_of
+from kgpt2.data.poetry.rows import Row
+from kgpt2.data.poetry.variants import clause_pairs, first_variants
 from kgpt2.data.script import convert_script
-from kgpt2.data.variants import clause_pairs, first_variants
 from kgpt2.errors import RequestError
 from kgpt2.files import read_json
 from kgpt2.verse.form import form_of
@@ -49,12 +49,12 @@ class Poem:
         return form_of(self.text)
 
 
-def open_poetry(root: Path | None, part: str, script: str | None) -> Source:
+def open_poetry(root: Path, part: str, script: str | None) -> Source:
     """A part of the collection, to learn to write its poems.
 
     Args:
         root: the collection's folder, in the layout of its repository or of its npm package, or the part's own folder.
-        part: one of `kgpt2.data.poem_files.PARTS`.
+        part: one of `kgpt2.data.poetry.files.PARTS`.
         script: "simplified" or "traditional"; None: as the collection has it.
 
     Raises:
@@ -62,11 +62,6 @@ def open_poetry(root: Path | None, part: str, script: str | None) -> Source:
             should be.
     """
     shelves_of(part)
-    if root is None:
-        raise RequestError(
-            f"chinese_poetry/{part}: say where its files lie: -o data.path=FOLDER (--path FOLDER)\n"
-            "the collection is chinese-poetry on GitHub, or `npm pack chinese-poetry@2.0.1` (unpack it)"
-        )
     poem_files(root, part)
     return Source(
         spec=f"chinese_poetry/{part}",

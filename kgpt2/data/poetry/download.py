@@ -3,15 +3,14 @@
 import dataclasses
 import hashlib
 import http.client
-import os
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from kgpt2.assets import POETRY_TABLE
-from kgpt2.data.poem_files import shelves_of
+from kgpt2.data.poetry.files import shelves_of
 from kgpt2.errors import WorkError
-from kgpt2.files import read_text, whole_file
+from kgpt2.files import cache_home, read_text, whole_file
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
 ADDRESS = f"https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/{COMMIT}"
@@ -49,7 +48,7 @@ def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS,
     """Downloads the files of a part that are not there yet.
 
     Args:
-        part: one of `kgpt2.data.poem_files.PARTS`.
+        part: one of `kgpt2.data.poetry.files.PARTS`.
         destination: where the repository's folders come to lie; None: in kgpt2's cache (`KGPT2_CACHE`).
         address: where the repository's files are to be had: a mirror must give the same bytes.
 
@@ -60,17 +59,12 @@ def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS,
         RequestError: there is no such part.
         WorkError: a file cannot be downloaded, or is not the one that was recorded.
     """
-    root = destination or _cache()
+    root = destination or cache_home() / f"chinese-poetry-{COMMIT[:7]}"
     for pinned in pinned_files(part, table):
         path = root / pinned.path
         if not _is_whole(path, pinned):
             _download(f"{address}/{urllib.parse.quote(pinned.path)}", path, pinned)
     return root
-
-
-def _cache() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2") / f"chinese-poetry-{COMMIT[:7]}"
 
 
 def _is_whole(path: Path, pinned: PinnedFile) -> bool:

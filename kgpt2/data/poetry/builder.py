@@ -1,7 +1,7 @@
 """The chinese-poetry collection as a TensorFlow dataset, with the features that the examples for training leave out.
 
 import tensorflow_datasets as tfds
-import kgpt2.data.poetry_tfds  # registers chinese_poetry
+import kgpt2.data.poetry.builder  # registers chinese_poetry
 
 tfds.load("chinese_poetry/tang", split="train")
 tfds.load("chinese_poetry/tang", builder_kwargs={"path": "FOLDER"})
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from kgpt2.data.chinese_poetry import REVISION, Poem, read_poems
 from kgpt2.data.example import Report
-from kgpt2.data.poem_files import PARTS
-from kgpt2.data.poetry_download import COMMIT, fetch
+from kgpt2.data.poetry.collection import REVISION, Poem, read_poems
+from kgpt2.data.poetry.download import COMMIT, fetch
+from kgpt2.data.poetry.files import PARTS
 from kgpt2.data.splits import split_of
 
 _FEATURES = ("text", "title", "author", "dynasty", "form", "rhythmic", "group")
@@ -28,7 +28,7 @@ class PoetryConfig(tfds.core.BuilderConfig):
     """A part of the collection.
 
     Attributes:
-        part: one of `kgpt2.data.poem_files.PARTS`.
+        part: one of `kgpt2.data.poetry.files.PARTS`.
         script: "simplified" or "traditional"; None: as the collection has it.
     """
 

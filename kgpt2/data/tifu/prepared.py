@@ -16,7 +16,7 @@ import numpy as np
 
 from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
-from kgpt2.data.tifu_rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
+from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
 from kgpt2.errors import RequestError, WorkError
 
 NAME = "reddit_tifu"

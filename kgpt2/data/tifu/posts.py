@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import fields, fill
-from kgpt2.data.tifu_rows import COLUMNS, PARTS, Row, read_rows
-from kgpt2.data.tifu_tfds import NAME, default_data_dir, download, prepared_folder, read_prepared
+from kgpt2.data.tifu.prepared import NAME, default_data_dir, download, prepared_folder, read_prepared
+from kgpt2.data.tifu.rows import COLUMNS, PARTS, Row, read_rows
 from kgpt2.errors import RequestError
 
 # Counted up where the same file would give other examples than before.

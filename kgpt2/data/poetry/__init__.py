@@ -1,0 +1,1 @@
+"""The chinese-poetry collection: its files, what is in them, cleaned poems."""

@@ -1,0 +1,1 @@
+"""reddit_tifu, from JSON lines or through TensorFlow Datasets."""
