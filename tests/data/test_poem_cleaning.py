@@ -65,6 +65,7 @@ def test_what_can_be_mended_is(paragraphs, text, rules):
         ("春眠+覺曉，", "stray marks"),
         ("？眠不覺曉，", "begins with a stop"),
         ("詩題：龍巖寺首句：直上龍巖第，", "mention of a lost poem"),
+        ("見《太平廣記》卷四八九引，", "prose"),
         ("是稿初印於丙子歲當時收詩止二百七十有奇暫分七卷，", "prose"),
     ],
 )

@@ -60,6 +60,8 @@ _DROPS: tuple[tuple[str, re.Pattern], ...] = (
 )
 _MENTION = re.compile("首句：|出[處处]：|[詩诗][題题]：|[無无]正文")
 
+_CITATION = re.compile(f"《[^》]+》[{HAN}]*卷[一二三四五六七八九十百]")
+
 
 def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[str, ...], str]:
     """One poem as one line.
@@ -115,6 +117,6 @@ def _no_poem(text: str) -> str:
     if "…" in text:
         return "gap"
     parts = clauses(text)
-    if max(map(len, parts), default=0) > _LONGEST_CLAUSE:
+    if max(map(len, parts), default=0) > _LONGEST_CLAUSE or _CITATION.search(text):
         return "prose"
     return "fragment" if len(parts) < _SHORTEST_POEM else ""
