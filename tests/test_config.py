@@ -81,7 +81,9 @@ def test_mistakes_are_named_with_line_key_and_value(tmp_path, line, words):
 
 def test_other_mistakes(tmp_path):
     assert "width 65 is no multiple of heads 2" in refused(tmp_path, GOOD, "model.from_scratch.width=65")
-    assert "data: give either source or texts" in refused(tmp_path, GOOD.replace("  source: samples/tang", "  limit: 3"))
+    assert "data: give either source or texts" in refused(
+        tmp_path, GOOD.replace("  source: samples/tang", "  limit: 3")
+    )
     assert "a configuration is a mapping" in refused(tmp_path, "- 1\n")
     assert "-o train.epochs: write it as key.key=value" in refused(tmp_path, GOOD, "train.epochs")
     assert "either preset or from_scratch" in refused(tmp_path, GOOD, "model.from_scratch=null")

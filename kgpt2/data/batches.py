@@ -67,13 +67,15 @@ class Batches:
         inputs = rows.lengths - 1
         self.widths = best_widths(np.bincount(inputs)) if pad_to_longest else np.array([sequence_length])
         # The widest first: then a batch that reaches into the next class is as wide as its first row.
-        classes = (len(self.widths) - 1 - np.searchsorted(self.widths, inputs)).astype(np.uint8)
+        by_length = len(self.widths) - 1 - np.searchsorted(self.widths, np.arange(inputs.max() + 1))
+        classes = by_length.astype(np.uint8)[inputs]
         self.widths = self.widths[::-1]
         self._order = np.argsort(classes, kind="stable").astype(np.uint32)
         self._classes = np.concatenate([[0], np.cumsum(np.bincount(classes, minlength=len(self.widths)))])
         sizes = np.maximum(batch_tokens // self.widths, 1) if batch_tokens else np.full(len(self.widths), batch_size)
         self._sizes = np.minimum(sizes, len(rows))
         self._starts = self._cut()
+        self._shuffled: tuple[int, np.ndarray] = (-1, self._starts)
 
     @property
     def per_epoch(self) -> int:
@@ -124,17 +126,21 @@ class Batches:
     def _members(self, step: int) -> tuple[int, np.ndarray]:
         """Which batch of the plan a step is, and its rows."""
         epoch, number = divmod(step, self.per_epoch)
-        batch = number
-        if self.shuffle_seed is not None:
-            batch = int(permuted(np.array([number]), self.per_epoch, (self.shuffle_seed, epoch))[0])
+        batch = number if self.shuffle_seed is None else int(self._batch_order(epoch)[number])
         places = np.arange(self._starts[batch], self._starts[batch + 1])
         if self.shuffle_seed is not None:
-            for one in np.unique(self._class_of(places)):
+            first_class, last_class = self._class_of(places[[0, -1]])
+            for one in range(first_class, last_class + 1):
                 first, stop = self._classes[one : one + 2]
                 inside = (places >= first) & (places < stop)
-                seed = (self.shuffle_seed, epoch, 1 + int(one))
+                seed = (self.shuffle_seed, epoch, 1 + one)
                 places[inside] = first + permuted(places[inside] - first, int(stop - first), seed)
         return batch, self._order[places]
+
+    def _batch_order(self, epoch: int) -> np.ndarray:
+        if self._shuffled[0] != epoch:
+            self._shuffled = epoch, np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.per_epoch)
+        return self._shuffled[1]
 
     def _shape(self, batch: int) -> tuple[int, int]:
         one = int(self._class_of(self._starts[batch]))

@@ -4,6 +4,7 @@ Source: an alternating Feistel network over Z_a x Z_b with a·b barely above the
 (Bellare, Ristenpart, Rogaway and Stegers 2009, "Format-Preserving Encryption").
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -19,11 +20,16 @@ def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
     """
     wide = math.isqrt(size - 1) + 1
     sides = np.uint64(wide), np.uint64(-(-size // wide))
-    keys = np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)
+    keys = _keys(tuple(seed))
     found = _rounds(np.asarray(places).astype(np.uint64), sides, keys)
     while (outside := found >= size).any():
         found[outside] = _rounds(found[outside], sides, keys)
     return found.astype(np.int64)
+
+
+@functools.lru_cache(maxsize=32)
+def _keys(seed: tuple[int, ...]) -> np.ndarray:
+    return np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)
 
 
 def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from kgpt2.data.permutation import mix
 
 # Shares of the splits that a SPEC can name (`poems.txt:test`).
 SPLITS = {"train": (0.0, 0.9), "validation": (0.9, 0.95), "test": (0.95, 1.0)}
+_BLOCK = 1 << 16
 
 
 def key_of(text: str) -> int:
@@ -31,7 +32,11 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
     """
     if share == 0 or len(keys) == 0:
         return np.zeros(len(keys), bool)
-    drawn = mix(keys ^ np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+    mask = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    drawn = np.empty(len(keys), np.uint32)
+    for start in range(0, len(keys), _BLOCK):  # in blocks, since each step of the mixing takes memory of its own
+        block = slice(start, start + _BLOCK)
+        drawn[block] = mix(keys[block] ^ mask) >> np.uint64(32)
     last = max(round(len(keys) * share), 1) - 1
     limit = np.partition(drawn, last)[last]
     chosen = drawn <= limit

@@ -92,6 +92,7 @@ class _Stream:
 
     def __init__(self, path: Path, report: Report, before: int, total: int):
         self.path, self.report, self._before, self._total = path, report, before, total
+        self._settled: dict[tuple[str, ...], Columns] = {}
 
     def where(self, line: int) -> str:
         return f"{self.path}, line {line}"
@@ -120,7 +121,10 @@ class _Stream:
         """Text and prompt of a row; None where it is bad, which is counted."""
         where, reason = self.where(number), "missing column"
         try:
-            columns = _settled(columns, list(row), where)
+            names = tuple(row)
+            if names not in self._settled:  # rows of a file mostly have the same columns
+                self._settled = {names: _settled(columns, names, where)}
+            columns = self._settled[names]
             reason = "no text in the column"
             return fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
         except RequestError as error:

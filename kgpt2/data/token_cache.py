@@ -137,8 +137,8 @@ def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, p
     if not count:
         raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'})")
     sizes = {name: (folder / f"{name}.bin").stat().st_size for name in _ARRAYS}
-    summary = {"examples": first, "characters": characters, "unknown": unknown, "dropped": dict(report.dropped)}
-    summary |= {"cleaned": dict(report.cleaned), "problems": report.problems, "sizes": sizes}
+    summary = {"examples": first, "characters": characters, "unknown": unknown, "dropped": dict(+report.dropped)}
+    summary |= {"cleaned": dict(+report.cleaned), "problems": report.problems, "sizes": sizes}
     write_text(folder / "summary.json", json.dumps(summary, ensure_ascii=False))
 
 

@@ -36,8 +36,11 @@ class TokenTable:
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64 `(examples,)`, in tokens."""
-        return np.diff(self.ends, prepend=0)
+        """uint32 `(examples,)`, in tokens."""
+        lengths = np.empty(len(self), np.uint32)
+        lengths[:1] = self.ends[:1]
+        np.subtract(self.ends[1:], self.ends[:-1], out=lengths[1:], casting="unsafe")
+        return lengths
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
@@ -110,13 +113,13 @@ class Selected:
     def __init__(self, table: TokenTable, chosen: np.ndarray, max_tokens: int | None = None):
         self._table, self._max_tokens = table, max_tokens
         lengths = table.lengths
-        longest = lengths.max(initial=2) if max_tokens is None else max_tokens
-        kept = chosen & (table.prompts + 1 < np.minimum(lengths, longest))
+        longest = np.uint32(lengths.max(initial=2) if max_tokens is None else max_tokens)
+        kept = chosen & (table.prompts < np.minimum(lengths, longest) - 1)
         self.unlearnable = int(chosen.sum() - kept.sum())
         self._index = np.flatnonzero(kept).astype(np.uint32 if len(table) < 1 << 32 else np.int64)
         lengths = lengths[self._index]
         self.cut = int((lengths > longest).sum())
-        self.lengths = np.minimum(lengths, longest).astype(np.uint32)
+        self.lengths = np.minimum(lengths, longest)
 
     def __len__(self) -> int:
         return len(self._index)
