@@ -111,6 +111,9 @@ def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validati
     notes = [f"{name}: {len(train):,} examples to learn from, {len(validation):,} held out"]
     notes += [f"{count:,} dropped: {reason}" for reason, count in tokenised[0].dropped.items()]
     notes += tokenised[0].problems[:3]
+    if tokenised[0].unknown:
+        share = tokenised[0].unknown / len(tokenised[0].table.ids)
+        notes.append(f"{share:.2%} of the tokens are unknown to the vocabulary ([UNK])")
     if train.cut:
         notes.append(f"{train.cut:,} examples are longer than {config.model.sequence_length} tokens and lose their end")
     if train.unlearnable:
