@@ -116,6 +116,9 @@ class TrainSection(Section):
         clip_norm: of the whole gradient; null: none.
         accumulate: batches per update.
         validate_every: updates between validations; null: at the end of each epoch.
+        checkpoint_every: updates between checkpoints, from which --resume goes on; null: none by count.
+        checkpoint_minutes: the longest time between them; null: none by time.
+        keep_checkpoints: how many stay.
         early_stopping: validations without a lower loss before training stops.
     """
 
@@ -132,6 +135,9 @@ class TrainSection(Section):
     clip_norm: Annotated[float, pydantic.Field(gt=0)] | None = 1.0
     accumulate: PositiveInt = 1
     validate_every: PositiveInt | None = None
+    checkpoint_every: PositiveInt | None = 200
+    checkpoint_minutes: Annotated[float, pydantic.Field(gt=0)] | None = None
+    keep_checkpoints: PositiveInt = 2
     early_stopping: PositiveInt | None = None
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 

@@ -9,14 +9,15 @@ from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
 @click.argument("config")
 @click.option("-o", "overrides", multiple=True, metavar="K=V", help="Change a key, e.g. -o train.epochs=1. Repeatable.")
 @click.option("--out", metavar="DIR", help="The run folder.  [default: runs/ and the configuration's name]")
+@click.option("--resume", is_flag=True, help="Go on with the run in DIR from its last checkpoint.")
 @click.option("--dry-run", is_flag=True, help="Read configuration, model and data, say what would happen, and stop.")
 @json_option
 @debug_option
-def command(config, overrides, out, dry_run, as_json) -> None:
+def command(config, overrides, out, resume, dry_run, as_json) -> None:
     """Train or fine-tune a model as CONFIG, a YAML file, says.
 
-    The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), metrics.csv and
-    summary.json. It is a MODEL for the other commands.
+    The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), checkpoints/, metrics.csv
+    and summary.json. It is a MODEL for the other commands.
     """
     import json
     import shlex
@@ -24,12 +25,17 @@ def command(config, overrides, out, dry_run, as_json) -> None:
 
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
-    from kgpt2.training.folder import new_run_folder
+    from kgpt2.training.folder import is_complete, run_folder
     from kgpt2.training.prepare import prepare
 
     path = Path(config)
     resolved = load_config(path, overrides)
-    folder = new_run_folder(Path(out) if out else Path("runs") / path.stem)
+    folder = run_folder(Path(out) if out else Path("runs") / path.stem, resume)
+    if resume and is_complete(folder):
+        if as_json:
+            click.echo(json.dumps(json.loads((folder / "summary.json").read_text("utf-8")), ensure_ascii=False))
+        say(f"{folder}: the run is complete, there is nothing to resume")
+        return
     with reading() as progress:
         plan = prepare(resolved, progress)
     for note in plan.notes:
@@ -44,7 +50,7 @@ def command(config, overrides, out, dry_run, as_json) -> None:
 
     from kgpt2.training.fit import fit
 
-    summary = fit(resolved, plan, folder, Console(stderr=True))
+    summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")

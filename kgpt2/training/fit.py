@@ -1,6 +1,8 @@
 """A run from a plan: build or load the model, Keras `fit`, and the run folder."""
 
+import functools
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -10,65 +12,82 @@ from rich.console import Console
 from kgpt2.config import Config, dump_config
 from kgpt2.data.batches import Batches
 from kgpt2.errors import WorkError
-from kgpt2.evaluation.likelihood import LOSS, TargetModel
+from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.files import write_json, write_text
 from kgpt2.models import from_scratch, load_task, save_preset
 from kgpt2.models.loading import count_parameters
+from kgpt2.training.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
 from kgpt2.training.optimizer import make_optimizer
 from kgpt2.training.prepare import Plan
-from kgpt2.training.watch import Meter, Recorded, Shown
+from kgpt2.training.state import variables_of
+from kgpt2.training.watch import Meter, Recorded, Saved, Shown
 
 # GPT-2's own, where a configuration that starts from nothing names none.
 SCRATCH_DROPOUT = 0.1
 
 
-def fit(config: Config, plan: Plan, folder: Path, console: Console) -> dict:
-    """Trains a model and writes the run folder: config.yaml, metrics.csv, preset/ and summary.json.
+def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: bool = False) -> dict:
+    """Trains a model and writes the run folder: config.yaml, metrics.csv, checkpoints/, preset/ and summary.json.
 
     Args:
         config: the run's.
         plan: from `prepare`.
         folder: where to write; made where it is missing.
         console: for progress, usually stderr.
+        resume: go on from the newest checkpoint in the folder, where there is one.
 
     Returns:
         The summary, as in summary.json.
 
     Raises:
-        WorkError: the loss is not finite any more, or the user interrupted the run (its model is kept).
+        RequestError: what is to be resumed was another run.
+        WorkError: the loss is not finite any more, or the user interrupted the run (its checkpoints are kept).
     """
     keras.utils.set_random_seed(config.train.seed)
     task = build(config, plan)
     network = _trainable_network(task, config, plan)
+    variables, data = variables_of(network), plan.train.fingerprint
+    checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
     write_text(folder / "config.yaml", dump_config(config))
     accumulate, per_epoch = config.train.accumulate, plan.train.per_epoch
     batches = plan.updates * accumulate
     meter = Meter(plan.train, batches)
     shown = Shown(meter, batches, accumulate, console)
-    recorded = Recorded(folder, meter, accumulate, per_epoch, lambda: save_preset(task, folder / "preset"))
-    callbacks = [meter, shown, recorded]
-    if config.train.early_stopping and plan.validation:
-        callbacks.append(keras.callbacks.EarlyStopping(f"val_{LOSS}", patience=config.train.early_stopping, mode="min"))
-    validation = _dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
+    save = functools.partial(save_preset, task, folder / "preset")
+    recorded = Recorded(folder, meter, accumulate, per_epoch, save, config.train.early_stopping)
+    before = checkpoint.progress["seconds"] if checkpoint else 0.0
     began = time.perf_counter()
+
+    def save_progress(step: int) -> None:
+        seconds = before + time.perf_counter() - began
+        progress = {"meter": meter.progress(), "recorded": recorded.progress(), "seconds": seconds}
+        save_checkpoint(folder, step, variables, progress, config, data, config.train.keep_checkpoints)
+
+    callbacks = [meter, shown, recorded, Saved(meter, config.train, plan.interval, save_progress)]
+    if checkpoint:
+        console.print(f"going on from step {checkpoint.step:,}", highlight=False)
+        meter.go_on(checkpoint.progress["meter"])
+        recorded.go_on(checkpoint.progress["recorded"])
+        callbacks.append(_Restored(checkpoint, variables, plan.interval))
+    validation = _dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:
-        network.fit(
-            _dataset(plan.train, batches),
-            shuffle=False,  # `Batches` has done it
-            steps_per_epoch=plan.interval * accumulate,
-            epochs=-(-plan.updates // plan.interval),
-            validation_data=validation,
-            callbacks=callbacks,
-            verbose=0,
-        )
+        for first, stop, steps in _spans(meter.batches, plan.interval * accumulate, batches):
+            network.fit(
+                _dataset(plan.train, stop - first, first),
+                shuffle=False,  # `Batches` has done it
+                steps_per_epoch=steps,
+                epochs=-(-(stop - first) // steps),
+                validation_data=validation,
+                callbacks=callbacks,
+                verbose=0,
+            )
+            if network.stop_training:
+                break
     except KeyboardInterrupt:
-        if recorded.train is None:
-            save_preset(task, folder / "preset")
-        step = meter.batches // accumulate
-        raise WorkError(f"interrupted after step {step:,}; the best model so far is in {folder / 'preset'}") from None
+        raise _interrupted(folder, meter.batches // accumulate, recorded, save) from None
     finally:
         shown.close()
-    seconds = time.perf_counter() - began
+    seconds = before + time.perf_counter() - began
     parameters, trainable = count_parameters(network)
     epochs = meter.batches / per_epoch
     summary = {
@@ -120,24 +139,63 @@ def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Pl
     return network
 
 
-def _dataset(batches: Batches, count: int):
-    """The first `count` batches in the shape that the backend's `fit` takes fastest; may be gone through repeatedly."""
+class _Restored(keras.callbacks.Callback):
+    """Gives the variables their values of a checkpoint, once Keras has reset the metrics of the first interval.
+
+    Where the checkpoint ended an interval, its metrics belong to the past.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, variables: list[keras.Variable], interval: int):
+        super().__init__()
+        self._checkpoint, self._variables, self._interval = checkpoint, variables, interval
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._checkpoint:
+            self._checkpoint.restore(self._variables)
+            if self._checkpoint.step % self._interval == 0:
+                self.model.reset_metrics()
+            self._checkpoint = None
+
+
+def _spans(first: int, interval: int, batches: int) -> Iterator[tuple[int, int, int]]:
+    """What is left as calls of Keras' fit: first and last batch, and steps of a Keras epoch.
+
+    A run that goes on in the middle of an interval ends that one first.
+    """
+    if first % interval and first < batches:
+        stop = min(first + interval - first % interval, batches)
+        yield first, stop, stop - first
+        first = stop
+    if first < batches:
+        yield first, batches, interval
+
+
+def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[], None]) -> WorkError:
+    if recorded.train is None:
+        save()
+    saved = any((folder / "checkpoints").glob("step-*"))
+    way = "--resume goes on from the last checkpoint" if saved else "there is no checkpoint yet to go on from"
+    return WorkError(f"interrupted after step {step:,}; the best model so far is in {folder / 'preset'}\n{way}")
+
+
+def _dataset(batches: Batches, count: int, start: int = 0):
+    """Batches in the shape that the backend's `fit` takes fastest; may be gone through repeatedly."""
     if keras.config.backend() == "tensorflow":
         from kgpt2.data.tfdata import as_dataset
 
-        return as_dataset(batches, count)
-    return _Numbered(batches, count)
+        return as_dataset(batches, count, start)
+    return _Numbered(batches, count, start)
 
 
 class _Numbered(keras.utils.PyDataset):
     """Batches by number, for the backends that run without TensorFlow."""
 
-    def __init__(self, batches: Batches, count: int):
+    def __init__(self, batches: Batches, count: int, start: int):
         super().__init__()
-        self._batches, self._count = batches, count
+        self._batches, self._count, self._start = batches, count, start
 
     def __len__(self):
         return self._count
 
     def __getitem__(self, index):
-        return self._batches.at(index).as_keras()
+        return self._batches.at(self._start + index).as_keras()

@@ -11,6 +11,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from kgpt2.config import TrainSection
 from kgpt2.data.batches import Batches
 from kgpt2.errors import WorkError
 from kgpt2.evaluation.likelihood import LOSS, likelihood_report
@@ -32,6 +33,17 @@ class Meter(keras.callbacks.Callback):
         self.batches = self.targets = self.positions = self.warm_targets = 0
         self.warm_seconds = 0.0
         self._seen: set[int] = set()
+
+    _COUNTED = ("batches", "targets", "positions", "warm_targets", "warm_seconds")
+
+    def progress(self) -> dict:
+        """What it has counted."""
+        return {name: getattr(self, name) for name in self._COUNTED}
+
+    def go_on(self, progress: dict) -> None:
+        """Counts on from there."""
+        for name in self._COUNTED:
+            setattr(self, name, progress[name])
 
     @property
     def tokens_per_second(self) -> float:
@@ -78,10 +90,8 @@ class Shown(keras.callbacks.Callback):
         self._task = self._progress.add_task("", total=batches, step=0, loss="-", rate="-")
 
     def on_train_begin(self, logs=None):
+        self._progress.update(self._task, completed=self._meter.batches)
         self._progress.start()
-
-    def on_train_end(self, logs=None):
-        self.close()
 
     def close(self):
         """Takes the bar off the terminal, also when training ended with an error."""
@@ -114,16 +124,26 @@ class Recorded(keras.callbacks.Callback):
         accumulate: batches per update.
         per_epoch: batches per epoch.
         save: writes the model as it is now.
+        patience: validations without a lower loss before training stops; None: it goes on.
 
     Attributes:
         train, validation: the metrics of the latest interval, and of the model saved last (None without validation).
     """
 
-    def __init__(self, folder: Path, meter: Meter, accumulate: int, per_epoch: int, save: Callable[[], None]):
+    def __init__(
+        self,
+        folder: Path,
+        meter: Meter,
+        accumulate: int,
+        per_epoch: int,
+        save: Callable[[], None],
+        patience: int | None = None,
+    ):
         super().__init__()
         self._path, self._meter, self._save = folder / "metrics.csv", meter, save
         self._accumulate, self._per_epoch = accumulate, per_epoch
         self._rows: list[dict] = []
+        self._patience, self._waited = patience, 0
         self.train: dict[str, float] | None = None
         self.validation: dict[str, float] | None = None
 
@@ -142,9 +162,23 @@ class Recorded(keras.callbacks.Callback):
         row["tokens_per_second"] = round(self._meter.tokens_per_second, 1)
         self._rows.append(row)
         self._write()
+        self._waited += 1
         if validation is None or self.validation is None or validation["loss"] < self.validation["loss"]:
-            self.validation = validation
+            self.validation, self._waited = validation, 0
             self._save()
+        if self._patience and self._waited >= self._patience:
+            self.model.stop_training = True
+
+    def progress(self) -> dict:
+        """What it has recorded."""
+        return {"rows": self._rows, "train": self.train, "validation": self.validation, "waited": self._waited}
+
+    def go_on(self, progress: dict) -> None:
+        """Records on from there."""
+        self._rows, self._waited = progress["rows"], progress["waited"]
+        self.train, self.validation = progress["train"], progress["validation"]
+        if self._rows:
+            self._write()
 
     def _write(self):
         text = io.StringIO()
@@ -152,6 +186,39 @@ class Recorded(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self._rows)
         write_text(self._path, text.getvalue())
+
+
+class Saved(keras.callbacks.Callback):
+    """Writes a checkpoint after so many updates or minutes, and at every validation that falls on one.
+
+    Args:
+        meter: counts the batches.
+        train: the run's settings.
+        interval: updates between validations. One that is due then waits for it: its result belongs to the checkpoint.
+        save: writes the checkpoint of a step.
+    """
+
+    def __init__(self, meter: Meter, train: TrainSection, interval: int, save: Callable[[int], None]):
+        super().__init__()
+        self._meter, self._train, self._interval, self._save = meter, train, interval, save
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        step, rest = divmod(self._meter.batches, self._train.accumulate)
+        if not rest and step % self._interval:
+            self._if_due(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._if_due(self._meter.batches // self._train.accumulate)
+
+    def _if_due(self, step: int):
+        minutes = (time.monotonic() - self._last) / 60
+        every, at_least = self._train.checkpoint_every, self._train.checkpoint_minutes
+        if (every and step % every == 0) or (at_least and minutes >= at_least):
+            if keras.config.backend() == "jax":
+                self.model.jax_state_sync()  # during fit the values live in JAX's own state
+            self._save(step)
+            self._last = time.monotonic()
 
 
 def _phrase(report: dict[str, float]) -> str:

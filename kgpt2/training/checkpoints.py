@@ -1,0 +1,108 @@
+"""A run's checkpoints: `checkpoints/step-N/` with `state.zip` and `progress.json`, each folder whole or not there."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+
+from kgpt2.config import Config
+from kgpt2.errors import RequestError
+from kgpt2.files import whole_folder, write_json
+from kgpt2.training.state import is_whole, read_state, write_state
+
+# Keys that may change when a run goes on; any other would make it another run.
+FREE = ("data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Where a run was.
+
+    Attributes:
+        folder: of the checkpoint.
+        step: optimizer updates done.
+        progress: what callbacks have counted and recorded so far.
+    """
+
+    folder: Path
+    step: int
+    progress: dict
+
+    def restore(self, variables: Sequence[keras.Variable]) -> None:
+        """Gives the run's variables their values of then."""
+        read_state(self.folder / "state.zip", variables)
+
+
+def save_checkpoint(
+    run: Path, step: int, variables: Sequence[keras.Variable], progress: dict, config: Config, data: str, keep: int
+) -> None:
+    """Writes a checkpoint and removes the oldest beyond `keep`.
+
+    Args:
+        run: the run folder.
+        step: optimizer updates done.
+        variables: from `state.variables_of`.
+        progress: JSON.
+        config: the run's.
+        data: the fingerprint of the batches.
+        keep: how many to keep.
+    """
+    with whole_folder(run / "checkpoints" / f"step-{step:08d}") as folder:
+        write_state(folder / "state.zip", variables)
+        content = {"step": step, "data": data, "config": config.model_dump(), "progress": progress}
+        write_json(folder / "progress.json", content)
+    for old in _folders(run)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole; None where there is none.
+
+    Args:
+        run: the run folder.
+        config: of the run that is to go on.
+        data: the fingerprint of its batches.
+        tell: is told of damaged ones.
+
+    Raises:
+        RequestError: configuration or data have changed so that going on would be another run.
+    """
+    for folder in _folders(run):
+        try:
+            content = json.loads((folder / "progress.json").read_text("utf-8"))
+            step, progress, known = content["step"], content["progress"], (content["config"], content["data"])
+        except (OSError, ValueError, KeyError, TypeError):
+            content = None
+        if content is None or not is_whole(folder / "state.zip"):
+            tell(f"{folder}: damaged, so the checkpoint before it is taken")
+            continue
+        _require_the_same(folder, known[0], config)
+        if known[1] != data:
+            raise RequestError(
+                f"{folder}: the data are not those that this run began with, so --resume would repeat or skip some\n"
+                "bring the old data back, or start a run in another folder"
+            )
+        return Checkpoint(folder, step, progress)
+    return None
+
+
+def _require_the_same(folder: Path, then: dict, config: Config) -> None:
+    changed = [
+        f"{section}.{name} ({values.get(name)!r} then, {now!r} now)"
+        for section, values in then.items()
+        for name, now in config.model_dump().get(section, {}).items()
+        if values.get(name) != now and f"{section}.{name}" not in FREE
+    ]
+    if changed:
+        raise RequestError(
+            f"{folder}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
+            "take the old settings, or start a run in another folder"
+        )
+
+
+def _folders(run: Path) -> list[Path]:
+    """The newest first."""
+    return sorted((run / "checkpoints").glob("step-*"), reverse=True)

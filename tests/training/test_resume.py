@@ -1,0 +1,192 @@
+"""A run that was killed and resumed against one that was left alone."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kgpt2.config import load_config
+from kgpt2.errors import RequestError, WorkError
+from kgpt2.training.checkpoints import latest_checkpoint
+from kgpt2.training.fit import fit
+from kgpt2.training.prepare import prepare
+from kgpt2.training.watch import Saved
+
+pytestmark = pytest.mark.backends
+RECIPE = """\
+model:
+  from_scratch: {layers: 2, heads: 2, width: 32}
+  sequence_length: 40
+  dropout: 0.1
+data:
+  source: samples/tang
+  limit: 60
+  validation: 0.2
+train:
+  learning_rate: 1e-2
+  batch_size: 8
+  epochs: 3
+  validate_every: 4
+  checkpoint_every: 3
+"""
+UNTIMED = ("seconds", "tokens_per_second")
+
+
+def _written(folder):
+    (folder / "run.yaml").write_text(RECIPE)
+    return folder / "run.yaml"
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = _written(tmp_path)
+
+    def run(folder, *overrides, resume=False, console=None):
+        config = load_config(path, overrides)
+        return fit(config, prepare(config), tmp_path / folder, console or Console(quiet=True), resume=resume)
+
+    run.folder, run.path = tmp_path, path
+    return run
+
+
+@pytest.fixture
+def kill_after(monkeypatch):
+    """Ends a run as a kill would, right after a checkpoint was written."""
+
+    def at(step):
+        def if_due(self, now, original=Saved._if_due):
+            original(self, now)
+            if now == step:
+                raise Killed
+
+        monkeypatch.setattr(Saved, "_if_due", if_due)
+
+    yield at
+    monkeypatch.undo()
+
+
+def final_state(folder):
+    """The weights, and all that was recorded but for times."""
+    from kgpt2.checkpoints.names import read_model
+    from kgpt2.models import load_task
+
+    weights = load_task(read_model(str(folder))).get_weights()
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = [line.split(",")[:-1] for line in (folder / "metrics.csv").read_text().splitlines()]
+    return weights, {name: value for name, value in summary.items() if name not in UNTIMED}, rows
+
+
+def assert_same_run(folder, other):
+    (weights, summary, rows), (weights2, summary2, rows2) = final_state(folder), final_state(other)
+    assert all(np.array_equal(one, two) for one, two in zip(weights, weights2, strict=True))
+    assert summary == summary2
+    assert rows == rows2
+
+
+@pytest.mark.parametrize(
+    ("step", "overrides"),
+    [
+        (6, ["train.accumulate=2", "train.steps=9"]),
+        (12, ["data.batching=pack"]),
+        (6, ["model.dtype=bfloat16", "train.early_stopping=2", "train.learning_rate=0.3", "train.schedule=constant"]),
+    ],
+)
+def test_a_resumed_run_is_the_undisturbed_one_bit_by_bit(recipe, kill_after, monkeypatch, step, overrides):
+    recipe("whole", *overrides)
+    kill_after(step)
+    with pytest.raises(Killed):
+        recipe("killed", *overrides)
+    monkeypatch.undo()
+    assert not (recipe.folder / "killed/summary.json").exists()
+    recipe("killed", *overrides, resume=True)
+    assert_same_run(recipe.folder / "killed", recipe.folder / "whole")
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(recipe, kill_after, monkeypatch, capsys):
+    recipe("whole")
+    kill_after(9)
+    with pytest.raises(Killed):
+        recipe("killed")
+    monkeypatch.undo()
+    checkpoints = recipe.folder / "killed/checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["step-00000006", "step-00000009"], "two are kept"
+    state = checkpoints / "step-00000009/state.zip"
+    data = bytearray(state.read_bytes())
+    data[len(data) // 2] ^= 1
+    state.write_bytes(data)
+    recipe("killed", resume=True, console=Console(stderr=True))
+    said = capsys.readouterr().err.replace("\n", "")
+    assert "step-00000009: damaged" in said
+    assert "going on from step 6" in said
+    assert_same_run(recipe.folder / "killed", recipe.folder / "whole")
+
+
+def test_other_damages(tmp_path):
+    config, told = load_config(_written(tmp_path)), []
+    for step, content in ((3, "{}"), (2, "{"), (1, None)):
+        folder = tmp_path / f"checkpoints/step-{step:08d}"
+        folder.mkdir(parents=True)
+        if content:
+            (folder / "progress.json").write_text(content)
+    assert latest_checkpoint(tmp_path, config, "data", told.append) is None
+    assert [line.partition(":")[0][-1] for line in told] == ["3", "2", "1"]
+
+
+def test_another_run_is_not_resumed(recipe, kill_after, monkeypatch, tmp_path):
+    kill_after(3)
+    with pytest.raises(Killed):
+        recipe("killed")
+    monkeypatch.undo()
+    with pytest.raises(RequestError, match=r"train\.learning_rate \(0\.01 then, 0\.02 now\)"):
+        recipe("killed", "train.learning_rate=0.02", resume=True)
+    with pytest.raises(RequestError, match=r"data\.limit"):
+        recipe("killed", "data.limit=50", resume=True)
+    monkeypatch.setattr("kgpt2.data.batches.Batches.fingerprint", "other")
+    with pytest.raises(RequestError, match="the data are not those"):
+        recipe("killed", resume=True)
+    monkeypatch.undo()
+    by_time = ["train.checkpoint_every=null", "train.checkpoint_minutes=1e-9", "train.keep_checkpoints=100"]
+    assert recipe("killed", *by_time, resume=True)["epochs"] == 3
+    steps = sorted(int(path.name[5:]) for path in (recipe.folder / "killed/checkpoints").iterdir())
+    assert steps == list(range(3, 19)), "one after every update"
+
+
+def test_an_interrupt_says_how_to_go_on(recipe, monkeypatch):
+    def interrupt(self, now):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Saved, "_if_due", interrupt)
+    with pytest.raises(WorkError, match=r"interrupted after step 1.*\nthere is no checkpoint yet"):
+        recipe("stopped")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="once is enough: it takes a minute")
+def test_kills_at_any_moment(recipe):
+    command = [sys.executable, "-m", "kgpt2", "fit", str(recipe.path), "-o", "train.epochs=30", "--resume", "--out"]
+    whole, killed = recipe.folder / "whole", recipe.folder / "killed"
+    began = time.perf_counter()
+    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    took = time.perf_counter() - began
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        process = subprocess.Popen([*command, str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.4, 0.9) * took)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(killed)], check=True, capture_output=True)
+    assert_same_run(killed, whole)
+    done = subprocess.run([*command, str(killed)], check=True, capture_output=True, text=True)
+    assert "nothing to resume" in done.stderr
+    shutil.rmtree(killed)
