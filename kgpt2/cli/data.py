@@ -147,4 +147,4 @@ def _prepare_tifu(spec, rows, path, as_json):
         click.echo(json.dumps({"source": spec[0], "folder": str(folder), "dropped": dict(report.dropped)}))
     for reason, count in report.dropped.items():
         say(f"{count:,} dropped: {reason}")
-    say(f"{folder}: ready; tfds.load({NAME!r}, split='train', data_dir={str(data_dir)!r}) finds it")
+    say(f"{folder}: ready; tfds.load({spec[0]!r}, split='train', data_dir={str(data_dir)!r}) finds it")

@@ -117,11 +117,12 @@ class Batches:
         """`count` batches from a step on, epoch after epoch."""
         return map(self.at, range(start, start + count))
 
-    def size(self, step: int) -> tuple[int, int]:
-        """How many targets of the batch of a step count, and how many positions it has, padding included."""
+    def size(self, step: int) -> tuple[int, int, int]:
+        """Of the batch of a step: targets that count, tokens that are read, positions (padding included)."""
         batch, rows = self._members(step)
         height, width = self._shape(batch)
-        return int(self.rows.block(rows, width + 1)[1].sum()), height * width
+        learned = self.rows.block(rows, width + 1)[1]
+        return int(learned.sum()), int(self.rows.lengths[rows].sum()) - len(rows), height * width
 
     def _members(self, step: int) -> tuple[int, np.ndarray]:
         """Which batch of the plan a step is, and its rows."""

@@ -18,6 +18,7 @@ from kgpt2.errors import RequestError
 COLUMNS = ("{up}-{down}", "{上联}-{下联}", "{in}-{out}", "{text1}-{text2}", "text1", "text")
 # Between the sides: the form of the UER checkpoints first, then what files and articles use.
 _SEPARATORS = re.compile(r"\s*(?:-|—+|=>|\t|；)\s*")
+_LABEL = re.compile("[上下][联句][:：]")
 _MARKS = "，。！？；：、"
 _FULL_WIDTH = str.maketrans(",.!?;:", "，。！？；：")
 _HAN = re.compile(rf"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af〇{_MARKS}]+")
@@ -54,7 +55,7 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
     for up, down, group in pairs:
         first, second = mend(up), mend(down)
         if (first, second) != (up, down):
-            report.cleaned["spaces, ASCII or final punctuation"] += 1
+            report.cleaned["spaces, labels or marks"] += 1
         reason = fault(first, second)
         if not reason:
             key, swapped = key_of(f"{first}-{second}"), key_of(f"{second}-{first}")
@@ -67,8 +68,8 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
 
 
 def mend(side: str) -> str:
-    """A side without spaces, its punctuation full-width, no mark at its end."""
-    return re.sub(r"\s", "", side).translate(_FULL_WIDTH).rstrip(_MARKS)
+    """A side without spaces, without 上联 or 下联 before it, its punctuation full-width, no mark at its ends."""
+    return _LABEL.sub("", re.sub(r"\s", "", side)).translate(_FULL_WIDTH).strip(_MARKS)
 
 
 def fault(up: str, down: str) -> str:

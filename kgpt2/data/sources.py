@@ -129,7 +129,7 @@ def _couplets(part: str, split: str, options: Options) -> Source:
     path = Path(options.path).expanduser()
     own = [name for name in SPLITS if (path / name / "in.txt").exists()]
     if split and own and split not in own:
-        raise RequestError(f"couplets:{split}: {path} has {' and '.join(own)}")
+        raise RequestError(f"couplets:{split}: {path} has {' and '.join(own)} and no {split}")
     source = open_couplets(path / split if split and own else path, options.text)
     return dataclasses.replace(source, spec=f"couplets:{split}") if split and own else source
 

@@ -18,6 +18,7 @@ from kgpt2.errors import RequestError
 
 UNITS = ("line", "block", "file")
 _UNDECODED = re.compile("[\udc80-\udcff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,10 +127,18 @@ class _Stream:
                 self._settled = {names: _settled(columns, names, where)}
             columns = self._settled[names]
             reason = "no text in the column"
-            return fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
+            text, prompt = fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
         except RequestError as error:
             self.report.bad(reason, str(error))
             return None
+        return (text, prompt) if self.is_text(number, text + prompt) else None
+
+    def is_text(self, number: int, text: str) -> bool:
+        """Whether a text out of JSON can be written as UTF-8; where not (\\ud83d alone), it is counted as bad."""
+        if text.isascii() or not _SURROGATE.search(text):
+            return True
+        self.report.bad("not UTF-8", f"{self.where(number)}: half a character (a lone surrogate)")
+        return False
 
 
 def _settled(columns: Columns, names: Sequence[str], where: str) -> Columns:
@@ -177,11 +186,15 @@ def _table(delimiter: str) -> Callable[[_Stream, Columns, str], Iterator[tuple[s
                 continue
             if not names:
                 names = [value.strip() for value in values]
+                if found := _UNDECODED.search("".join(names)):
+                    raise RequestError(_not_utf8(stream.where(rows.line_num), _byte(found)))
                 columns = _settled(columns, names, str(stream.path))
             elif any(map(_UNDECODED.search, values)):
                 found = next(filter(None, map(_UNDECODED.search, values)))
-                byte = f"0x{ord(found.group()) - 0xDC00:02x}"
-                stream.report.bad("not UTF-8", _not_utf8(stream.where(rows.line_num), byte))
+                stream.report.bad("not UTF-8", _not_utf8(stream.where(rows.line_num), _byte(found)))
+            elif len(values) > len(names):
+                many = f"{len(values)} fields, the header has {len(names)} (a field with a {delimiter!r} needs quotes)"
+                stream.report.bad("too many fields", f"{stream.where(rows.line_num)}: {many}")
             elif filled := stream.row(rows.line_num, dict(zip(names, values, strict=False)), columns):
                 yield filled
 
@@ -217,7 +230,8 @@ def _json_list(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[s
 
 def _json_row(stream: _Stream, number: int, row: object, columns: Columns) -> Iterator[tuple[str, str]]:
     if isinstance(row, str) and not (columns.text or columns.prompt):
-        yield row, ""
+        if stream.is_text(number, row):
+            yield row, ""
     elif not isinstance(row, dict):
         reason = "a row must be a JSON object with the text in a column"
         stream.report.bad("no JSON object", f"{stream.where(number)}: {reason}")
@@ -248,6 +262,10 @@ def _expand(spec: str) -> list[Path]:
     if not found:
         raise RequestError(f"{spec}: no file has such a name")
     return found
+
+
+def _byte(undecoded: re.Match) -> str:
+    return f"0x{ord(undecoded.group()) - 0xDC00:02x}"
 
 
 def _not_utf8(where: str, byte: str) -> str:

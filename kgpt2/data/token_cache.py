@@ -76,8 +76,13 @@ def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Pr
         if strict and stored.problems:
             refuse(stored.problems[0])
         return stored
-    home.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{key}."))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=home, prefix=f".{key}."))
+    except OSError as error:
+        raise RequestError(
+            f"{home}: cannot be written ({error.strerror})\nKGPT2_CACHE=FOLDER chooses another cache"
+        ) from None
     try:
         _write(temporary, source, tokenizer, Report(strict=strict), progress or (lambda done, examples: None))
         # Where another process was faster, its folder stays: it holds the same.
@@ -135,10 +140,16 @@ def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, p
             file.flush()
             os.fsync(file.fileno())
     if not count:
-        raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'})")
+        told = "".join(f"\n{problem}" for problem in report.problems[:1])
+        raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'}){told}")
     sizes = {name: (folder / f"{name}.bin").stat().st_size for name in _ARRAYS}
-    summary = {"examples": first, "characters": characters, "unknown": unknown, "dropped": dict(+report.dropped)}
-    summary |= {"cleaned": dict(+report.cleaned), "problems": report.problems, "sizes": sizes}
+    summary = {"spec": source.spec, "examples": first, "characters": characters, "unknown": unknown}
+    summary |= {
+        "dropped": dict(+report.dropped),
+        "cleaned": dict(+report.cleaned),
+        "problems": report.problems,
+        "sizes": sizes,
+    }
     write_text(folder / "summary.json", json.dumps(summary, ensure_ascii=False))
 
 
@@ -148,8 +159,10 @@ def _load(folder: Path, tokenizer: Tokenizer, spec: str) -> Tokenised | None:
         os.utime(folder / "summary.json")
         types = {"ids": id_type(tokenizer), "ends": np.int64, "prompts": np.uint32, "keys": np.uint64}
         arrays = {name: np.memmap(folder / f"{name}.bin", kind, "r") for name, kind in types.items()}
-        whole = summary.pop("sizes") == {name: array.nbytes for name, array in arrays.items()}
-    except (OSError, ValueError):
+        # Bad rows are told by the name of their file, and the same content may lie in another file now.
+        told = summary.pop("spec") == spec or not summary["problems"]
+        whole = told and summary.pop("sizes") == {name: array.nbytes for name, array in arrays.items()}
+    except (OSError, ValueError, KeyError):
         whole = False
     if not whole:
         shutil.rmtree(folder, ignore_errors=True)  # somebody has touched it; where it is not there, nothing happens

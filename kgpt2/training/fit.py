@@ -97,7 +97,7 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
         "validation": recorded.validation,
         "tokens": meter.targets,
         "tokens_per_second": round(meter.tokens_per_second, 1),
-        "padding_fraction": round(1 - meter.targets / meter.positions, 4),
+        "padding_fraction": round(1 - meter.read / meter.positions, 4),
         "seconds": round(seconds, 2),
         "backend": keras.config.backend(),
         "dtype": config.model.dtype,

@@ -72,9 +72,18 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         tokenise(source, tokenizer, strict=config.data.on_error == "fail", progress=progress) for source in sources
     ]
     selected, held_out_rows = _split(config, tokenised)
+    if not len(selected):
+        raise RequestError(
+            f"{tokenised[0].spec}: the prompts alone fill {config.model.sequence_length} tokens\n"
+            "raise model.sequence_length, so that something is left to learn"
+        )
     notes = _notes(config, tokenised, selected, held_out_rows)
     notes += checkpoint.notes if checkpoint else ()
     train = _batches(config, tokenizer, selected, shuffle_seed=config.train.seed)
+    if config.train.batch_tokens and config.train.batch_tokens < train.widths[0]:
+        raise RequestError(
+            f"train.batch_tokens: {config.train.batch_tokens} is less than the longest row, of {train.widths[0]} tokens"
+        )
     validation = _batches(config, tokenizer, held_out_rows) if len(held_out_rows) else None
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate)
@@ -116,6 +125,8 @@ def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validati
         notes.append(f"{share:.2%} of the tokens are unknown to the vocabulary ([UNK])")
     if train.cut:
         notes.append(f"{train.cut:,} examples are longer than {config.model.sequence_length} tokens and lose their end")
+    if len(tokenised) == 2 and (both := int(np.isin(tokenised[1].table.keys, tokenised[0].table.keys).sum())):
+        notes.append(f"{both:,} of those held out are learned too: the validation is too kind")
     if train.unlearnable:
         notes.append(f"{train.unlearnable:,} left out: their prompts alone fill {config.model.sequence_length} tokens")
     return notes

@@ -23,18 +23,18 @@ class Meter(keras.callbacks.Callback):
 
     Attributes:
         batches: trained so far.
-        targets, positions: real targets, and all positions, padding included.
+        targets, read, positions: targets that count, tokens read, and all positions, padding included.
         warm_targets, warm_seconds: without validation, and without the first batch of each size, which may compile.
     """
 
     def __init__(self, plan: Batches, batches: int):
         super().__init__()
         self._plan, self._last = plan, batches
-        self.batches = self.targets = self.positions = self.warm_targets = 0
+        self.batches = self.targets = self.read = self.positions = self.warm_targets = 0
         self.warm_seconds = 0.0
         self._seen: set[int] = set()
 
-    _COUNTED = ("batches", "targets", "positions", "warm_targets", "warm_seconds")
+    _COUNTED = ("batches", "targets", "read", "positions", "warm_targets", "warm_seconds")
 
     def progress(self) -> dict:
         """What it has counted."""
@@ -59,13 +59,14 @@ class Meter(keras.callbacks.Callback):
                 f"the loss is {loss} after batch {self.batches + 1}: training has left the finite numbers\n"
                 "lower train.learning_rate, raise train.warmup, or set train.clip_norm; what was saved before stays"
             )
-        targets, positions = self._plan.size(self.batches)
+        targets, read, positions = self._plan.size(self.batches)
         if positions in self._seen:
             self.warm_seconds += time.perf_counter() - self._began
             self.warm_targets += targets
         self._seen.add(positions)
         self.batches += 1
         self.targets += targets
+        self.read += read
         self.positions += positions
         if self.batches >= self._last:
             self.model.stop_training = True

@@ -92,6 +92,7 @@ def test_nothing_and_fragments_are_dropped(paragraphs, reason):
 def test_prose_need_not_be_whole():
     assert clean(["子曰：“君子不器。”"])[2] == "fragment"
     assert clean(["子曰：“君子不器。”"], verse=False) == ("子曰：“君子不器。”", (), "")
+    assert clean(["洛阳岁暮作征客，囗囗囗囗囗囗囗。", "相望相思不可见，归来归去为谁留。"])[2] == "gap"
     assert clean(["□"], verse=False)[2] == "gap"
 
 

@@ -85,5 +85,5 @@ def test_couplets_have_splits_of_their_own_where_their_folder_has(tmp_path):
             (tmp_path / folder / name).write_text(" ".join(side), "utf-8")
     assert texts("couplets", path=str(tmp_path)) == ["春风-秋雨", "山高-水远"]
     assert texts("couplets:test", path=str(tmp_path)) == ["山高-水远"]
-    with pytest.raises(RequestError, match="has train and test"):
+    with pytest.raises(RequestError, match="has train and test and no validation"):
         texts("couplets:validation", path=str(tmp_path))

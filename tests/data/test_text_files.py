@@ -81,6 +81,7 @@ def test_prompts_are_kept_apart(tmp_path):
         ("a.json", '{"text": "a"}', None, "a list of rows was expected"),
         ("a.json", '[{"text": "a"},\n{]', None, "line 2: broken JSON"),
         ("a.json", "[" * 100_000, None, "broken JSON"),
+        ("a.csv", "标题,正文\n春,秋\n".encode("gbk"), None, "line 1: not UTF-8"),
         ("a.txt.gz", b"\x1f\x8b\x08\x00half", None, "not a whole gzip file"),
         ("a.txt.gz", b"none", None, "not a whole gzip file"),
     ],
@@ -107,6 +108,9 @@ def test_mistakes_in_a_whole_file_name_it(tmp_path, name, content, text, words, 
         ("a.jsonl", b'{"title": "a", "n": 1}', "missing column", "line 2: no column called"),
         ("a.jsonl", b"[" * 100_000, "broken JSON", "line 2: broken JSON"),
         ("a.jsonl", b'"\xff"', "not UTF-8", "line 2: not UTF-8"),
+        ("a.jsonl", b'"\\ud83d"', "not UTF-8", "line 2: half a character"),
+        ("a.jsonl", b'{"text": "\\ud83d"}', "not UTF-8", "line 2: half a character"),
+        ("a.csv", "1,春,秋".encode(), "too many fields", "line 3: 3 fields, the header has 2"),
     ],
 )
 def test_bad_rows_are_counted_with_file_and_line_or_stop_everything(tmp_path, name, bad, reason, words):

@@ -99,6 +99,24 @@ def test_a_source_without_examples_is_refused_and_leaves_nothing(cache):
     assert list(cache.iterdir()) == []
 
 
+def test_a_bad_row_is_told_by_the_name_that_its_file_has_now(tmp_path):
+    codec = tokenizer()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes("春\n".encode() + b"\xff\n")
+        made = tokenise(open_source(str(tmp_path / name)), codec, strict=False)
+        assert made.problems[0].startswith(str(tmp_path / name))
+    (tmp_path / "c.txt").write_bytes(b"\xff\n")
+    with pytest.raises(RequestError, match=r"1 dropped: not UTF-8\)\n.*c\.txt, line 1: not UTF-8"):
+        tokenise(open_source(str(tmp_path / "c.txt")), codec, strict=False)
+
+
+def test_a_cache_that_cannot_be_written_names_another(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KGPT2_CACHE", str(tmp_path / "file"))
+    with pytest.raises(RequestError, match="KGPT2_CACHE=FOLDER"):
+        tokenise(inline(LINES), tokenizer(), strict=True)
+
+
 def test_a_cache_that_somebody_has_touched_is_made_anew(cache):
     codec = tokenizer()
     tokenise(inline(LINES), codec, strict=True)

@@ -91,7 +91,7 @@ def test_the_run_folder(run):
     assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
     assert float(rows[-1]["learning_rate"]) == 0
     assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["epochs"] == 2
-    positions = sum(plan.train.size(step)[1] for step in range(2 * plan.train.per_epoch))
+    positions = sum(plan.train.size(step)[2] for step in range(2 * plan.train.per_epoch))
     assert summary["padding_fraction"] == pytest.approx(1 - summary["tokens"] / positions, abs=1e-4)
 
 
@@ -194,3 +194,21 @@ def test_early_stopping(run):
     overrides = ["train.learning_rate=0.3", "train.schedule=constant", "train.epochs=20", "train.early_stopping=1"]
     summary, _, _ = run(*overrides)
     assert summary["epochs"] < 20
+
+
+def test_requests_that_leave_nothing_to_learn_or_too_small_batches(run, tmp_path):
+    (tmp_path / "qa.csv").write_text("q,a\n床前,明月光\n", "utf-8")
+    asked = ["data.limit=null", f"data.source={tmp_path}/qa.csv", "data.prompt=q", "data.text=a", "data.validation=0"]
+    with pytest.raises(RequestError, match="the prompts alone fill 2 tokens"):
+        run(*asked, "model.sequence_length=2")
+    with pytest.raises(RequestError, match="less than the longest row"):
+        run("train.batch_tokens=10")
+    config = load_config(tmp_path / "run.yaml", ["data.validation=samples/tang"])
+    assert any("are learned too" in note for note in prepare(config).notes)
+
+
+def test_prompts_are_no_padding(run, tmp_path):
+    (tmp_path / "qa.csv").write_text("q,a\n床前,明月光\n", "utf-8")
+    asked = ["data.limit=null", f"data.source={tmp_path}/qa.csv", "data.prompt=q", "data.text=a", "data.validation=0"]
+    summary, _, _ = run(*asked, "train.epochs=1")
+    assert (summary["tokens"], summary["padding_fraction"]) == (4, 0)

@@ -47,10 +47,12 @@ _MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("repeated stops", lambda text: _REPEATED.sub(_one_stop, text)),
 )
 
-# The first that is found gives the reason. Kana, Cyrillic and the like are what a wrong decoding of GBK left behind.
+# The first that is found gives the reason. 囗 is a character, but here it stands for one that is missing.
+# Kana, Cyrillic and the like are what a wrong decoding of GBK left behind.
 _DROPS: tuple[tuple[str, re.Pattern], ...] = (
     ("gap", re.compile("[□■●○◎◯]")),
     ("component description", re.compile("[{}<>⺀-⿟⿰-⿿]")),
+    ("gap", re.compile("囗")),
     ("private use character", re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")),
     ("mojibake", re.compile("[\ufffd\u00c0-\u024f\u0370-\u052f\u2160-\u217f\u2500-\u257f\u3040-\u312f\ufe30-\ufe4f]")),
     ("Latin letters or digits", re.compile("[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]")),
@@ -82,7 +84,7 @@ def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[
         rules.append("paragraphs joined")
     reason = ""
     # Nineteen poems of twenty have no defect, and this one look tells.
-    if not _NORMAL.fullmatch(text) or _REPEATED.search(text):
+    if not _NORMAL.fullmatch(text) or _REPEATED.search(text) or "囗" in text:
         for name, mend in _MENDS:
             mended = mend(text)
             if mended != text:
@@ -103,7 +105,7 @@ def clauses(text: str) -> list[str]:
 def _defect(text: str) -> str:
     if not text.strip(STOPS):
         return "empty"
-    if _NORMAL.fullmatch(text) and text[0] not in STOPS:
+    if "囗" not in text and _NORMAL.fullmatch(text) and text[0] not in STOPS:
         return "" if clauses(text) else "empty"
     for reason, pattern in _DROPS[:-1]:
         if pattern.search(text):

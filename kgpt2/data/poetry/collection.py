@@ -20,7 +20,7 @@ from kgpt2.files import read_json
 from kgpt2.verse.form import form_of
 
 # Part of a source's identity: one more whenever cleaning or grouping changes what comes out.
-REVISION = 1
+REVISION = 2
 # 句, "句  其二", 句（note）; but not 句容道中, a place.
 _LINES_OF_LOST_POEMS = re.compile(r"句(\s.*|（.*)?", re.DOTALL)
 
