@@ -18,24 +18,12 @@ from kgpt2.training.checkpoints import latest_checkpoint
 from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare
 from kgpt2.training.watch import Saved
+from tests.training.test_fit import BASE
 
 pytestmark = pytest.mark.backends
-RECIPE = """\
-model:
-  from_scratch: {layers: 2, heads: 2, width: 32}
-  sequence_length: 40
-  dropout: 0.1
-data:
-  source: samples/tang
-  limit: 60
-  validation: 0.2
-train:
-  learning_rate: 1e-2
-  batch_size: 8
-  epochs: 3
-  validate_every: 4
-  checkpoint_every: 3
-"""
+RECIPE = BASE.replace("dropout: 0.0", "dropout: 0.1").replace(
+    "epochs: 2", "epochs: 3\n  validate_every: 4\n  checkpoint_every: 3"
+)
 UNTIMED = ("seconds", "tokens_per_second")
 
 
