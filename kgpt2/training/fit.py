@@ -6,24 +6,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
-import keras_hub
 from rich.console import Console
 
 from kgpt2.config import Config, dump_config
-from kgpt2.data.batches import Batches
 from kgpt2.errors import WorkError
-from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.files import write_json, write_text
-from kgpt2.models import from_scratch, load_task, save_preset
+from kgpt2.models import save_preset
 from kgpt2.models.loading import count_parameters
 from kgpt2.training.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
-from kgpt2.training.optimizer import make_optimizer
+from kgpt2.training.feed import dataset
+from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import Plan
 from kgpt2.training.state import variables_of
 from kgpt2.training.watch import Meter, Recorded, Saved, Shown
-
-# GPT-2's own, where a configuration that starts from nothing names none.
-SCRATCH_DROPOUT = 0.1
 
 
 def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: bool = False) -> dict:
@@ -45,7 +40,7 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
     """
     keras.utils.set_random_seed(config.train.seed)
     task = build(config, plan)
-    network = _trainable_network(task, config, plan)
+    network = trainable_network(task, config, plan.updates)
     variables, data = variables_of(network), plan.train.fingerprint
     checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
     write_text(folder / "config.yaml", dump_config(config))
@@ -69,11 +64,11 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
         meter.go_on(checkpoint.progress["meter"])
         recorded.go_on(checkpoint.progress["recorded"])
         callbacks.append(_Restored(checkpoint, variables, plan.interval))
-    validation = _dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
+    validation = dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:
         for first, stop, steps in _spans(meter.batches, plan.interval * accumulate, batches):
             network.fit(
-                _dataset(plan.train, stop - first, first),
+                dataset(plan.train, stop - first, first),
                 shuffle=False,  # `Batches` has done it
                 steps_per_epoch=steps,
                 epochs=-(-(stop - first) // steps),
@@ -106,37 +101,6 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
     }
     write_json(folder / "summary.json", summary)
     return summary
-
-
-def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
-    """The task to train: a checkpoint's, or one with random weights."""
-    model = config.model
-    if plan.checkpoint:
-        return load_task(
-            plan.checkpoint, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length
-        )
-    scratch = model.from_scratch
-    return from_scratch(
-        plan.tokenizer.vocabulary,
-        layers=scratch.layers,
-        heads=scratch.heads,
-        width=scratch.width,
-        sequence_length=model.sequence_length,
-        dtype=model.dtype,
-        dropout=SCRATCH_DROPOUT if model.dropout is None else model.dropout,
-    )
-
-
-def _trainable_network(task: keras_hub.models.CausalLM, config: Config, plan: Plan) -> TargetModel:
-    """The task's layers in a model that takes tokens: the task itself would tokenise what is tokenised already."""
-    backbone = task.backbone
-    if config.model.freeze_layers:
-        frozen = [backbone.token_embedding, backbone.position_embedding]
-        for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
-            layer.trainable = False
-    network = TargetModel(task.input, task.output)
-    network.compile(make_optimizer(config.train, plan.updates))
-    return network
 
 
 class _Restored(keras.callbacks.Callback):
@@ -176,26 +140,3 @@ def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[],
     saved = any((folder / "checkpoints").glob("step-*"))
     way = "--resume goes on from the last checkpoint" if saved else "there is no checkpoint yet to go on from"
     return WorkError(f"interrupted after step {step:,}; the best model so far is in {folder / 'preset'}\n{way}")
-
-
-def _dataset(batches: Batches, count: int, start: int = 0):
-    """Batches in the shape that the backend's `fit` takes fastest; may be gone through repeatedly."""
-    if keras.config.backend() == "tensorflow":
-        from kgpt2.data.tfdata import as_dataset
-
-        return as_dataset(batches, count, start)
-    return _Numbered(batches, count, start)
-
-
-class _Numbered(keras.utils.PyDataset):
-    """Batches by number, for the backends that run without TensorFlow."""
-
-    def __init__(self, batches: Batches, count: int, start: int):
-        super().__init__()
-        self._batches, self._count, self._start = batches, count, start
-
-    def __len__(self):
-        return self._count
-
-    def __getitem__(self, index):
-        return self._batches.at(self._start + index).as_keras()

@@ -14,7 +14,8 @@ from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.training.fit import build, fit
+from kgpt2.training.fit import fit
+from kgpt2.training.network import build
 from kgpt2.training.prepare import prepare
 
 pytestmark = pytest.mark.backends

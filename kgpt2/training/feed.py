@@ -1,0 +1,28 @@
+"""Batches in the shape that a backend's `fit` takes."""
+
+import keras
+
+from kgpt2.data.batches import Batches
+
+
+def dataset(batches: Batches, count: int, start: int = 0):
+    """Batches in the shape that the backend's `fit` takes fastest; may be gone through repeatedly."""
+    if keras.config.backend() == "tensorflow":
+        from kgpt2.data.tfdata import as_dataset
+
+        return as_dataset(batches, count, start)
+    return _Numbered(batches, count, start)
+
+
+class _Numbered(keras.utils.PyDataset):
+    """Batches by number, for the backends that run without TensorFlow."""
+
+    def __init__(self, batches: Batches, count: int, start: int):
+        super().__init__()
+        self._batches, self._count, self._start = batches, count, start
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        return self._batches.at(self._start + index).as_keras()

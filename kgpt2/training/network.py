@@ -1,0 +1,43 @@
+"""The network that learns: built or loaded, some of it frozen, compiled."""
+
+import keras_hub
+
+from kgpt2.config import Config
+from kgpt2.evaluation.likelihood import TargetModel
+from kgpt2.models import from_scratch, load_task
+from kgpt2.training.optimizer import make_optimizer
+from kgpt2.training.prepare import Plan
+
+# GPT-2's own, where a configuration that starts from nothing names none.
+SCRATCH_DROPOUT = 0.1
+
+
+def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
+    """The task to train: a checkpoint's, or one with random weights."""
+    model = config.model
+    if plan.checkpoint:
+        return load_task(
+            plan.checkpoint, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length
+        )
+    scratch = model.from_scratch
+    return from_scratch(
+        plan.tokenizer.vocabulary,
+        layers=scratch.layers,
+        heads=scratch.heads,
+        width=scratch.width,
+        sequence_length=model.sequence_length,
+        dtype=model.dtype,
+        dropout=SCRATCH_DROPOUT if model.dropout is None else model.dropout,
+    )
+
+
+def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: int) -> TargetModel:
+    """The task's layers in a model that takes tokens: the task itself would tokenise what is tokenised already."""
+    backbone = task.backbone
+    if config.model.freeze_layers:
+        frozen = [backbone.token_embedding, backbone.position_embedding]
+        for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
+            layer.trainable = False
+    network = TargetModel(task.input, task.output)
+    network.compile(make_optimizer(config.train, updates))
+    return network
