@@ -13,16 +13,13 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+import turns
+
 VOCABULARY, PROMPT, TOTAL = 21_128, 8, 200
-THREADS = os.cpu_count() or 1
 NEEDS = {
     "transformers": "transformers",
     "kerashub-tensorflow": "keras_hub",
@@ -45,76 +42,47 @@ def main() -> None:
     """Prints one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--total", type=int, default=TOTAL, help="tokens of a row at its end")
-    parser.add_argument("--routes", default=",".join(NEEDS))
-    parser.add_argument("--serve", nargs=2, metavar=("ROUTE", "FOLDER"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--root", help=argparse.SUPPRESS)
+    options = turns.options_of(parser, NEEDS)
     if options.serve:
-        return serve(*options.serve, options.batch, options.total)
-    routes = [route for route in options.routes.split(",") if importlib.util.find_spec(NEEDS[route])]
+        return turns.serve(lambda: prepare(options))
     with tempfile.TemporaryDirectory() as root:
         write_models(Path(root))
-        rates: dict[str, list[float]] = {route: [] for route in routes}
-        servers = {}
-        for route in routes:
-            servers[route] = start(route, root, options)
-            ready = json.loads(servers[route].stdout.readline() or "{}")
-            print(f"{route}: ready in {ready['startup']:.1f} s" if ready else f"{route}: failed", file=sys.stderr)
-            if not ready:
-                del servers[route], rates[route]
-        for _ in range(options.rounds):
-            for route, server in servers.items():
-                server.stdin.write("go\n")
-                server.stdin.flush()
-                rates[route].append(json.loads(server.stdout.readline())["rate"])
-        for server in servers.values():
-            server.stdin.close()
-            server.wait()
-    base = rates.get("transformers")
+        os.environ["KGPT2_CACHE"] = f"{root}/cache"
+        routes = [route for route in options.routes.split(",") if importlib.util.find_spec(NEEDS[route])]
+        arguments = ["--root", root, "--batch", str(options.batch), "--total", str(options.total)]
+        rates, startup = turns.take_turns(
+            __file__, {route: environment(route) for route in routes}, arguments, options.rounds
+        )
     report = {
-        "machine": f"{platform.machine()}, {THREADS} cores",
+        **turns.machine(),
         "batch": options.batch,
         "prompt_tokens": PROMPT,
         "total_tokens": options.total,
         "rounds": options.rounds,
-        "tokens_per_second": {route: round(statistics.median(values), 1) for route, values in rates.items()},
-        "range": {route: [round(min(values), 1), round(max(values), 1)] for route, values in rates.items()},
+        "startup_seconds": startup,
+        **turns.summarise(rates, "transformers"),
     }
-    if base:
-        # Of each round apart, so that a slow minute of the machine does not count against whoever ran in it.
-        pairs = {
-            route: [one / other for one, other in zip(values, base, strict=True)] for route, values in rates.items()
-        }
-        report["ratio_to_transformers"] = {route: round(statistics.median(ratio), 2) for route, ratio in pairs.items()}
     print(json.dumps(report, indent=2))
 
 
-def start(route: str, root: str, options: argparse.Namespace) -> subprocess.Popen:
-    """A process that serves one route."""
-    arguments = ["--serve", route, root, "--batch", str(options.batch), "--total", str(options.total)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "KGPT2_CACHE": f"{root}/cache"}
-    if route.startswith(("kerashub", "task")):
-        environment["KERAS_BACKEND"] = route.split("-")[1]
-    return subprocess.Popen(
-        [sys.executable, __file__, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+def environment(route: str) -> dict[str, str]:
+    """Keras reads its backend there."""
+    return {"KERAS_BACKEND": route.split("-")[1]} if route.startswith(("kerashub", "task")) else {}
 
 
-def serve(route: str, root: str, batch: int, total: int) -> None:
-    """Loads a route, warms it up, and measures one call for each line on stdin."""
-    began = time.perf_counter()
-    call = ROUTES[route.split("-")[0]](Path(root), route, batch, total)
+def prepare(options: argparse.Namespace):
+    """Loads a route, warms it up, and gives a turn: one call."""
+    call = ROUTES[options.serve.split("-")[0]](Path(options.root), options.serve, options.batch, options.total)
     call()
-    print(json.dumps({"startup": time.perf_counter() - began}), flush=True)
-    for _ in sys.stdin:
+
+    def turn() -> float:
         began = time.perf_counter()
         call()
-        print(json.dumps({"rate": batch * (total - PROMPT) / (time.perf_counter() - began)}), flush=True)
+        return options.batch * (options.total - PROMPT) / (time.perf_counter() - began)
+
+    return turn
 
 
 def write_models(root: Path) -> None:
@@ -143,7 +111,7 @@ def with_transformers(root: Path, route: str, batch: int, total: int):
     import torch
     from transformers import AutoModelForCausalLM
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(turns.THREADS)
     network = AutoModelForCausalLM.from_pretrained(root / "model", dtype=torch.float32).eval()
     ids = torch.tensor(prompts(batch))
     mask = torch.ones_like(ids)
@@ -183,7 +151,7 @@ def with_ctranslate2(root: Path, route: str, batch: int, total: int):
     names = {"bos_token": "[CLS]", "eos_token": "[SEP]", "unk_token": "[UNK]"}
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | names))
-    generator = ctranslate2.Generator(str(folder), device="cpu", compute_type=kind, intra_threads=THREADS)
+    generator = ctranslate2.Generator(str(folder), device="cpu", compute_type=kind, intra_threads=turns.THREADS)
     tokens = (root / "model" / "vocab.txt").read_text("utf-8").split("\n")
     rows = [[tokens[index] for index in row] for row in prompts(batch)]
     settings = {"max_length": total, "min_length": total, "sampling_topk": 1, "include_prompt_in_result": True}
@@ -213,10 +181,10 @@ def with_llama(root: Path, route: str, batch: int, total: int):
     if route.endswith("q8_0"):
         whole, path = path, root / "model-q8_0.gguf"
         settings = llama_cpp.llama_model_quantize_default_params()
-        settings.ftype, settings.nthread = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0, THREADS
+        settings.ftype, settings.nthread = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0, turns.THREADS
         if llama_cpp.llama_model_quantize(bytes(whole), bytes(path), settings):
             raise SystemExit("llama.cpp did not quantize")
-    model = llama_cpp.Llama(str(path), n_ctx=256, n_threads=THREADS, verbose=False)
+    model = llama_cpp.Llama(str(path), n_ctx=256, n_threads=turns.THREADS, verbose=False)
     row = prompts(1)[0]
 
     def call():
