@@ -138,6 +138,7 @@ def test_saving_on_the_way_changes_nothing(adapt, monkeypatch):
         assert np.array_equal(array(one), array(other)), one.path
 
 
+@pytest.mark.slow
 def test_half_precision(adapt, chinese_preset):
     base, exact = stored(chinese_preset), adapt("{}")[0]
     for dtype in ("bfloat16", "mixed_bfloat16"):
