@@ -14,6 +14,14 @@ from kgpt2.files import read_text
 
 PositiveInt = Annotated[int, pydantic.Field(gt=0)]
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
+Dense = Literal[
+    "query",
+    "key",
+    "value",
+    "attention_output",
+    "feedforward_intermediate_dense",
+    "feedforward_output_dense",
+]
 
 
 class Section(pydantic.BaseModel):
@@ -42,6 +50,27 @@ class FromScratch(Section):
         return self
 
 
+class Lora(Section):
+    """Low-rank factors that learn in the place of a frozen model's weights (Hu et al., 2021, arXiv:2106.09685).
+
+    Attributes:
+        rank: of the factors.
+        alpha: what they add counts alpha / rank times; null: once (alpha = rank).
+        targets: the dense layers of each block that get them, under KerasHub's names.
+    """
+
+    rank: PositiveInt = 8
+    alpha: Annotated[float, pydantic.Field(gt=0)] | None = None
+    targets: Annotated[list[Dense], pydantic.Field(min_length=1)] = ["query", "value"]
+
+    @pydantic.field_validator("targets")
+    @classmethod
+    def _each_once(cls, targets):
+        if len(set(targets)) < len(targets):
+            raise ValueError(f"name each layer once, not {', '.join(targets)}")
+        return targets
+
+
 class ModelSection(Section):
     """Which model, and how it computes.
 
@@ -50,6 +79,7 @@ class ModelSection(Section):
         dtype: of the computation; mixed_bfloat16 keeps float32 weights.
         sequence_length: the longest input in tokens, start token included.
         freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
+        lora: null: off; otherwise only its factors learn, in the blocks that are not frozen.
         dropout: null keeps the preset's own.
     """
 
@@ -58,12 +88,17 @@ class ModelSection(Section):
     dtype: Literal["float32", "mixed_bfloat16", "bfloat16"] = "float32"
     sequence_length: Annotated[int, pydantic.Field(ge=2)] = 128
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
+    lora: Lora | None = None
     dropout: Share | None = None
 
     @pydantic.model_validator(mode="after")
     def _one_model(self):
         if (self.preset is None) == (self.from_scratch is None):
             raise ValueError("give either preset or from_scratch (the other null)")
+        if self.lora and self.from_scratch:
+            raise ValueError(
+                "lora adapts a trained model; give preset, or set lora to null and train from_scratch whole"
+            )
         return self
 
 

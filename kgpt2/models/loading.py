@@ -1,8 +1,9 @@
 """Tasks from presets, from nothing, and back to disk."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -70,14 +71,14 @@ def backbone_variables(backbone: keras_hub.models.GPT2Backbone) -> Mapping[str, 
     """The variables that hold each tensor of `Shape.tensors`; query, key and value are three."""
     layers = {"ln_f": [backbone.layer_norm]}
     for block, layer in enumerate(backbone.transformer_layers):
-        attention = layer._self_attention_layer
+        dense = dense_layers(layer)
         layers |= {
             f"h.{block}.ln_1": [layer._self_attention_layer_norm],
-            f"h.{block}.attn.c_attn": [attention.query_dense, attention.key_dense, attention.value_dense],
-            f"h.{block}.attn.c_proj": [attention.output_dense],
+            f"h.{block}.attn.c_attn": [dense["query"], dense["key"], dense["value"]],
+            f"h.{block}.attn.c_proj": [dense["attention_output"]],
             f"h.{block}.ln_2": [layer._feedforward_layer_norm],
-            f"h.{block}.mlp.c_fc": [layer._feedforward_intermediate_dense],
-            f"h.{block}.mlp.c_proj": [layer._feedforward_output_dense],
+            f"h.{block}.mlp.c_fc": [dense["feedforward_intermediate_dense"]],
+            f"h.{block}.mlp.c_proj": [dense["feedforward_output_dense"]],
         }
     variables = {
         "wte.weight": [backbone.token_embedding.embeddings],
@@ -88,6 +89,14 @@ def backbone_variables(backbone: keras_hub.models.GPT2Backbone) -> Mapping[str, 
         variables[f"{name}.weight"] = [part.gamma if norm else part.kernel for part in parts]
         variables[f"{name}.bias"] = [part.beta if norm else part.bias for part in parts]
     return variables
+
+
+def dense_layers(block: keras_hub.layers.TransformerDecoder) -> dict[str, keras.layers.Layer]:
+    """A block's dense layers under KerasHub's names, those of `config.Dense`."""
+    attention = block._self_attention_layer
+    layers = [attention.query_dense, attention.key_dense, attention.value_dense, attention.output_dense]
+    layers += [block._feedforward_intermediate_dense, block._feedforward_output_dense]
+    return {layer.name: layer for layer in layers}
 
 
 def from_scratch(
@@ -107,14 +116,31 @@ def from_scratch(
 
 
 def save_preset(task: keras_hub.models.CausalLM, folder: Path) -> None:
-    """Writes a task as a Keras preset, whole or not at all; a preset already there stays until the new one is."""
-    with whole_folder(folder) as temporary:
+    """Writes a task as a Keras preset, whole or not at all; a preset already there stays until the new one is.
+
+    LoRA's factors are merged into the kernels that are written; the task keeps them apart.
+    """
+    with whole_folder(folder) as temporary, _merged_exactly(task.backbone):
         task.save_to_preset(str(temporary))
 
 
 def count_parameters(model: keras.Model) -> tuple[int, int]:
     """All weights of a model, and those that training changes."""
     return tuple(sum(math.prod(w.shape) for w in weights) for weights in (model.weights, model.trainable_weights))
+
+
+@contextlib.contextmanager
+def _merged_exactly(backbone: keras_hub.models.GPT2Backbone) -> Iterator[None]:
+    """Keras merges in the type of the computation, which would round float32 kernels under mixed_bfloat16."""
+    layers = [layer for block in backbone.transformer_layers for layer in dense_layers(block).values()]
+    adapted = {layer: layer.dtype_policy for layer in layers if layer.lora_enabled}
+    try:
+        for layer in adapted:
+            layer.dtype_policy = layer.variable_dtype
+        yield
+    finally:
+        for layer, policy in adapted.items():
+            layer.dtype_policy = policy
 
 
 def _chinese_task(shape: Shape, dtype: str, sequence_length: int, plain: BertTokenizer) -> ChineseGPT2CausalLM:

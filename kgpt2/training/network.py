@@ -1,10 +1,11 @@
-"""The network that learns: built or loaded, some of it frozen, compiled."""
+"""The network that learns: built or loaded, some of it frozen or adapted, compiled."""
 
 import keras_hub
 
-from kgpt2.config import Config
+from kgpt2.config import Config, Lora
 from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models import from_scratch, load_task
+from kgpt2.models.loading import dense_layers
 from kgpt2.training.optimizer import make_optimizer
 from kgpt2.training.prepare import Plan
 
@@ -33,11 +34,25 @@ def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
 
 def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: int) -> TargetModel:
     """The task's layers in a model that takes tokens: the task itself would tokenise what is tokenised already."""
-    backbone = task.backbone
-    if config.model.freeze_layers:
-        frozen = [backbone.token_embedding, backbone.position_embedding]
-        for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
+    backbone, frozen = task.backbone, config.model.freeze_layers
+    if config.model.lora:
+        _adapt(backbone, config.model.lora, frozen)
+    elif frozen:
+        for layer in [backbone.token_embedding, backbone.position_embedding, *backbone.transformer_layers[:frozen]]:
             layer.trainable = False
     network = TargetModel(task.input, task.output)
     network.compile(make_optimizer(config.train, updates))
     return network
+
+
+def _adapt(backbone: keras_hub.models.GPT2Backbone, lora: Lora, frozen: int) -> None:
+    """Freezes every weight there is, and adds LoRA's factors to the blocks after the first `frozen`.
+
+    KerasHub's own `Backbone.enable_lora` leaves the biases of the targets trainable and takes no alpha.
+    """
+    for weight in backbone.weights:
+        weight.trainable = False
+    for block in backbone.transformer_layers[frozen:]:
+        for name, layer in dense_layers(block).items():
+            if name in lora.targets:
+                layer.enable_lora(lora.rank, lora.alpha)

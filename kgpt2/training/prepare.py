@@ -9,8 +9,9 @@ import numpy as np
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
+from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.config import Config, DataSection
+from kgpt2.config import Config, DataSection, ModelSection
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
 from kgpt2.data.sources import Options, inline, open_source
@@ -57,15 +58,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     if checkpoint:
         with checkpoint.open_weights():
             pass  # broken files are found before the texts are read
-    if checkpoint and config.model.sequence_length > checkpoint.shape.max_sequence_length:
-        raise RequestError(
-            f"model.sequence_length: {config.model.sequence_length} is more than the context of "
-            f"{config.model.preset}, which is {checkpoint.shape.max_sequence_length}"
-        )
-    if checkpoint and config.model.freeze_layers > checkpoint.shape.num_layers:
-        raise RequestError(
-            f"model.freeze_layers: {config.model.freeze_layers} of {checkpoint.shape.num_layers} blocks there are"
-        )
+        _require_fit(config.model, checkpoint.shape)
     sources = _sources(config.data)
     tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources)
     tokenised = [
@@ -88,6 +81,31 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate)
     return Plan(checkpoint, tokenizer, train, validation, updates, min(interval, updates), notes)
+
+
+def _require_fit(model: ModelSection, shape: Shape) -> None:
+    """Sees to it that a checkpoint is large enough for what is asked of it."""
+    if model.sequence_length > shape.max_sequence_length:
+        raise RequestError(
+            f"model.sequence_length: {model.sequence_length} is more than the context of "
+            f"{model.preset}, which is {shape.max_sequence_length}"
+        )
+    if model.freeze_layers > shape.num_layers:
+        raise RequestError(f"model.freeze_layers: {model.freeze_layers} of {shape.num_layers} blocks there are")
+    if model.lora:
+        if model.freeze_layers == shape.num_layers:
+            raise RequestError(
+                f"model.freeze_layers: all {shape.num_layers} blocks are frozen, so model.lora has none to adapt\n"
+                "lower it: with model.lora, the weights of every block stay as they are anyway"
+            )
+        # KerasHub factorises query, key and value head by head, the others as a whole.
+        by_head = not {"query", "key", "value"}.isdisjoint(model.lora.targets)
+        widest = shape.hidden_dim // shape.num_heads if by_head else min(shape.hidden_dim, shape.intermediate_dim)
+        if model.lora.rank > widest:
+            raise RequestError(
+                f"model.lora.rank: {model.lora.rank} is more than the {widest} that "
+                f"{', '.join(model.lora.targets)} of {model.preset} can have"
+            )
 
 
 def _sources(data: DataSection) -> list[Source]:

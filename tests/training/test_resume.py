@@ -91,6 +91,15 @@ def assert_same_run(folder, other):
     ],
 )
 def test_a_resumed_run_is_the_undisturbed_one_bit_by_bit(recipe, kill_after, monkeypatch, step, overrides):
+    assert_resumes(recipe, kill_after, monkeypatch, step, overrides)
+
+
+def test_low_rank_factors_are_resumed_too(recipe, kill_after, monkeypatch, chinese_preset):
+    overrides = [f"model.preset={chinese_preset}", "model.lora={}", "model.sequence_length=32", "train.steps=8"]
+    assert_resumes(recipe, kill_after, monkeypatch, 6, overrides)
+
+
+def assert_resumes(recipe, kill_after, monkeypatch, step, overrides):
     recipe("whole", *overrides)
     kill_after(step)
     with pytest.raises(Killed):
