@@ -9,6 +9,7 @@ dropout; the losses of every step are compared and drawn.
 
 import argparse
 import json
+import math
 import tempfile
 from pathlib import Path
 
@@ -109,21 +110,24 @@ def with_torch(folder: Path, batches: Batches, steps: int) -> list[float]:
     decayed = [weight for weight in model.parameters() if weight.ndim > 1]
     others = [weight for weight in model.parameters() if weight.ndim == 1]
     groups = [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
-    # Keras' epsilon; PyTorch's own is ten times smaller.
-    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, eps=1e-7)
+    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE)
     warmup = round(WARMUP * steps)
     # As transformers' polynomial schedule, but that the first update has a learning rate above 0.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, (steps - step) / (steps - warmup))
     )
     losses = []
-    for batch in batches.take(steps):
+    for step, batch in enumerate(batches.take(steps), 1):
         labels = torch.tensor(np.where(batch.target_mask > 0, batch.targets, -100)).long()
         logits = model(torch.tensor(batch.token_ids), attention_mask=torch.tensor(batch.padding_mask)).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         losses.append(loss.item())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        for group in optimizer.param_groups:
+            # Keras adds its epsilon (1e-7) before the bias correction, PyTorch (1e-8) after it: see section 2 of the
+            # Adam paper on the order of its computation.
+            group["eps"] = 1e-7 / math.sqrt(1 - group["betas"][1] ** step)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
