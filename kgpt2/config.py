@@ -51,6 +51,7 @@ class ModelSection(Section):
         sequence_length: the longest input in tokens, start token included.
         freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
         dropout: null keeps the preset's own.
+        rematerialise: keep only the inputs of blocks for the gradient, compute the rest again: less memory, more time.
     """
 
     preset: str | None = None
@@ -59,6 +60,7 @@ class ModelSection(Section):
     sequence_length: Annotated[int, pydantic.Field(ge=2)] = 128
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
     dropout: Share | None = None
+    rematerialise: bool = False
 
     @pydantic.model_validator(mode="after")
     def _one_model(self):
@@ -120,6 +122,7 @@ class TrainSection(Section):
         checkpoint_minutes: the longest time between them; null: none by time.
         keep_checkpoints: how many stay.
         early_stopping: validations without a lower loss before training stops.
+        distribution: over all devices there are: data divides each batch, model divides the weights; null: one device.
     """
 
     epochs: PositiveInt | None = None
@@ -139,6 +142,7 @@ class TrainSection(Section):
     checkpoint_minutes: Annotated[float, pydantic.Field(gt=0)] | None = None
     keep_checkpoints: PositiveInt = 2
     early_stopping: PositiveInt | None = None
+    distribution: Literal["data", "model"] | None = None
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 
     @pydantic.model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Rematerialisation (gradient checkpointing): a block's activations are computed again where the gradient needs them."""
+"""Rematerialisation (gradient checkpointing): a block's activations are computed again for the gradient."""
 
 import keras
 import keras_hub

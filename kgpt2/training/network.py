@@ -5,6 +5,7 @@ import keras_hub
 from kgpt2.config import Config
 from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models import from_scratch, load_task
+from kgpt2.models.rematerialisation import rematerialised_logits
 from kgpt2.training.optimizer import make_optimizer
 from kgpt2.training.prepare import Plan
 
@@ -38,6 +39,7 @@ def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: 
         frozen = [backbone.token_embedding, backbone.position_embedding]
         for layer in frozen + backbone.transformer_layers[: config.model.freeze_layers]:
             layer.trainable = False
-    network = TargetModel(task.input, task.output)
+    logits = rematerialised_logits(backbone) if config.model.rematerialise else task.output
+    network = TargetModel(task.input, logits)
     network.compile(make_optimizer(config.train, updates))
     return network
