@@ -10,8 +10,8 @@ from kgpt2.config import Config
 from kgpt2.errors import RequestError
 from kgpt2.training.prepare import Plan
 
-# Attention heads and the inner units of the feed-forward are divided (Megatron-LM, arXiv:1909.08053, section 3), and the
-# width of the token embedding; biases, norms and positions are small and lie on every device.
+# Attention heads and the inner units of the feed-forward are divided (Megatron-LM, arXiv:1909.08053, section 3), and
+# the width of the token embedding; biases, norms and positions are small and lie on every device.
 GPT2_LAYOUT = {
     "token_embedding/embeddings": (None, "model"),
     "transformer_layer.*(query|key|value).kernel": (None, "model", None),
@@ -44,13 +44,19 @@ def distributed(config: Config, plan: Plan, tell: Callable[[str], None]) -> cont
     if len(devices) == 1:
         tell("1 device: there is nothing to distribute")
         return contextlib.nullcontext()
-    if how == "data":
-        _require_even_batches(config, plan, len(devices))
-        tell(f"{len(devices)} devices: each has the model and a part of every batch")
-        return _data_parallel(devices) if backend == "jax" else _mirrored(config, devices)
-    _require_even_network(config, plan, len(devices))
-    tell(f"{len(devices)} devices: each has a part of the model")
-    return _model_parallel(devices)
+    if how == "model":
+        _require_even_network(config, plan, len(devices))
+        tell(f"{len(devices)} devices: each has a part of the model")
+        return _model_parallel(devices)
+    if backend == "tensorflow" and config.train.accumulate > 1:
+        # Keras accumulates in a branch of a condition, where TensorFlow's replicas cannot meet.
+        raise RequestError(
+            "train.accumulate: with train.distribution=data it runs on JAX alone\n"
+            "set KERAS_BACKEND=jax, or train.accumulate=1 and a larger batch"
+        )
+    _require_even_batches(config, plan, len(devices))
+    tell(f"{len(devices)} devices: each has the model and a part of every batch")
+    return _data_parallel(devices) if backend == "jax" else _mirrored(devices)
 
 
 def process_share() -> tuple[int, int]:
@@ -108,15 +114,9 @@ def _tensorflow_devices() -> list[str]:
     return [device.name for device in devices]
 
 
-def _mirrored(config: Config, devices: Sequence[str]) -> contextlib.AbstractContextManager:
+def _mirrored(devices: Sequence[str]) -> contextlib.AbstractContextManager:
     import tensorflow as tf
 
-    if config.train.accumulate > 1:
-        # Keras accumulates in a branch of a condition, where TensorFlow's replicas cannot meet.
-        raise RequestError(
-            "train.accumulate: with train.distribution=data it runs on JAX alone\n"
-            "set KERAS_BACKEND=jax, or train.accumulate=1 and a larger batch"
-        )
     return tf.distribute.MirroredStrategy(devices).scope()
 
 
