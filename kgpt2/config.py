@@ -81,6 +81,7 @@ class ModelSection(Section):
         freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
         lora: null: off; otherwise only its factors learn, in the blocks that are not frozen.
         dropout: null keeps the preset's own.
+        rematerialise: keep only the inputs of blocks for the gradient, compute the rest again: less memory, more time.
     """
 
     preset: str | None = None
@@ -90,6 +91,7 @@ class ModelSection(Section):
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
     lora: Lora | None = None
     dropout: Share | None = None
+    rematerialise: bool = False
 
     @pydantic.model_validator(mode="after")
     def _one_model(self):
@@ -155,6 +157,7 @@ class TrainSection(Section):
         checkpoint_minutes: the longest time between them; null: none by time.
         keep_checkpoints: how many stay.
         early_stopping: validations without a lower loss before training stops.
+        distribution: over all devices there are: data divides each batch, model divides the weights; null: one device.
     """
 
     epochs: PositiveInt | None = None
@@ -174,6 +177,7 @@ class TrainSection(Section):
     checkpoint_minutes: Annotated[float, pydantic.Field(gt=0)] | None = None
     keep_checkpoints: PositiveInt = 2
     early_stopping: PositiveInt | None = None
+    distribution: Literal["data", "model"] | None = None
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 
     @pydantic.model_validator(mode="after")

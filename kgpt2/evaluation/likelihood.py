@@ -17,8 +17,9 @@ class RunningRatio(keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name, dtype="float32")
-        self._total = self.add_weight(initializer="zeros", name="total")
-        self._count = self.add_weight(initializer="zeros", name="count")
+        # Every replica of a strategy is given the same sums.
+        self._total = self.add_variable((), "zeros", aggregation="only_first_replica", name="total")
+        self._count = self.add_variable((), "zeros", aggregation="only_first_replica", name="count")
 
     def update_state(self, total, count):
         self._total.assign_add(total)
@@ -47,10 +48,22 @@ class TargetModel(keras.Model):
         # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
         target_logits = ops.take_along_axis(logits, ops.expand_dims(y, -1), axis=-1)
         hits = ops.cast(ops.squeeze(target_logits, -1) >= ops.max(logits, axis=-1), "float32")
-        total, count = ops.sum(losses * weights), ops.sum(weights)
+        sums = ops.stack([ops.sum(losses * weights), ops.sum(hits * weights), ops.sum(weights)])
+        total, hit, count = ops.unstack(_over_replicas(sums), 3)
         self._mean_loss.update_state(total, count)
-        self._mean_accuracy.update_state(ops.sum(hits * weights), count)
+        self._mean_accuracy.update_state(hit, count)
         return total / ops.maximum(count, 1)
+
+
+def _over_replicas(sums):
+    """Adds up the replicas of TensorFlow's strategy; on JAX a batch is one array, on however many devices it lies."""
+    if keras.config.backend() != "tensorflow":
+        return sums
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return sums
+    return tf.distribute.get_replica_context().all_reduce("SUM", sums)
 
 
 def perplexity(loss: float) -> float:

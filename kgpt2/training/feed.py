@@ -3,6 +3,7 @@
 import keras
 
 from kgpt2.data.batches import Batches
+from kgpt2.training.devices import process_share
 
 
 def dataset(batches: Batches, count: int, start: int = 0):
@@ -20,9 +21,15 @@ class _Numbered(keras.utils.PyDataset):
     def __init__(self, batches: Batches, count: int, start: int):
         super().__init__()
         self._batches, self._count, self._start = batches, count, start
+        self._share, self._shares = process_share()
 
     def __len__(self):
         return self._count
 
     def __getitem__(self, index):
-        return self._batches.at(self._start + index).as_keras()
+        batch = self._batches.at(self._start + index).as_keras()
+        return keras.tree.map_structure(self._own_rows, batch)
+
+    def _own_rows(self, array):
+        rows = len(array) // self._shares
+        return array[self._share * rows : (self._share + 1) * rows]

@@ -14,6 +14,7 @@ from kgpt2.files import write_json, write_text
 from kgpt2.models import save_preset
 from kgpt2.models.loading import count_parameters
 from kgpt2.training.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
 from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import Plan
@@ -35,10 +36,15 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
         The summary, as in summary.json.
 
     Raises:
-        RequestError: what is to be resumed was another run.
+        RequestError: what is to be resumed was another run, or the devices do not divide batches or model.
         WorkError: the loss is not finite any more, or the user interrupted the run (its checkpoints are kept).
     """
     keras.utils.set_random_seed(config.train.seed)
+    with distributed(config, plan, functools.partial(console.print, highlight=False)):
+        return _run(config, plan, folder, console, resume)
+
+
+def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: bool) -> dict:
     task = build(config, plan)
     network = trainable_network(task, config, plan.updates)
     variables, data = variables_of(network), plan.train.fingerprint

@@ -6,6 +6,7 @@ from kgpt2.config import Config, Lora
 from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models import from_scratch, load_task
 from kgpt2.models.loading import dense_layers
+from kgpt2.models.rematerialisation import rematerialised_logits
 from kgpt2.training.optimizer import make_optimizer
 from kgpt2.training.prepare import Plan
 
@@ -40,7 +41,8 @@ def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: 
     elif frozen:
         for layer in [backbone.token_embedding, backbone.position_embedding, *backbone.transformer_layers[:frozen]]:
             layer.trainable = False
-    network = TargetModel(task.input, task.output)
+    logits = rematerialised_logits(backbone) if config.model.rematerialise else task.output
+    network = TargetModel(task.input, logits)
     network.compile(make_optimizer(config.train, updates))
     return network
 

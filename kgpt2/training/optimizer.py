@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgpt2.config import TrainSection
+from kgpt2.training.devices import of_whole_batches
 
 
 @keras.saving.register_keras_serializable(package="kgpt2")
@@ -55,7 +56,7 @@ def make_optimizer(train: TrainSection, updates: int) -> keras.optimizers.Optimi
         "gradient_accumulation_steps": train.accumulate if train.accumulate > 1 else None,
     }
     if train.optimizer == "adam":
-        return keras.optimizers.Adam(**options)
-    optimizer = keras.optimizers.AdamW(weight_decay=train.weight_decay, **options)
+        return of_whole_batches(keras.optimizers.Adam)(**options)
+    optimizer = of_whole_batches(keras.optimizers.AdamW)(weight_decay=train.weight_decay, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

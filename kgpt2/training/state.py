@@ -59,5 +59,5 @@ def read_state(path: Path, variables: Sequence[keras.Variable]) -> None:
 
 def _plain(variable: keras.Variable) -> np.ndarray:
     """As an array of a type that NumPy's format knows: bfloat16 as its bits."""
-    array = keras.ops.convert_to_numpy(variable.value)
+    array = variable.numpy()
     return array.view("uint16") if array.dtype == _BFLOAT16 else array
