@@ -2,8 +2,8 @@
 
     python benchmarks/kills.py --kills 40
 
-Each kill falls anywhere in the first seconds of a process, so that some hit the reading of the data, the import of Keras,
-the compilation, a step, or the writing of a checkpoint.
+Each kill falls anywhere in the first seconds of a process, so that some hit the reading of the data, the import of
+Keras, the compilation, a step, or the writing of a checkpoint.
 """
 
 import argparse
