@@ -14,11 +14,10 @@ from rich.console import Console
 
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.training.checkpoints import latest_checkpoint
+from kgpt2.training.checkpoints import Saved, latest_checkpoint
 from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare
-from kgpt2.training.watch import Saved
-from tests.training.test_fit import BASE
+from tests.training.conftest import BASE
 
 pytestmark = pytest.mark.backends
 RECIPE = BASE.replace("dropout: 0.0", "dropout: 0.1").replace(
