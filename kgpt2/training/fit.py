@@ -45,8 +45,8 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
 
     Raises:
         RequestError: what is to be resumed was another run.
-        WorkError: the loss is not finite any more, memory is not enough, or the user interrupted the run; what was saved
-            before is kept.
+        WorkError: the loss is not finite any more, memory is not enough, or the user interrupted the run; what was
+            saved before is kept.
     """
     keras.utils.set_random_seed(config.train.seed)
     task = build(config, plan)
@@ -147,9 +147,7 @@ def _spans(first: int, interval: int, batches: int) -> Iterator[tuple[int, int, 
 
 def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[], None]) -> WorkError:
     if not step:
-        return WorkError(
-            f"interrupted before the first step: nothing has been learned\n--resume begins anew in {folder}"
-        )
+        return WorkError(f"interrupted before the first step, with nothing learned\n--resume begins anew in {folder}")
     if recorded.train is None:
         save()
     model = "the best model so far" if recorded.validation else "the model saved last"

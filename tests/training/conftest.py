@@ -22,6 +22,13 @@ train:
 """
 
 
+def read_events(folder):
+    """What TensorBoard's own reader finds in a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder)).Reload()
+
+
 @pytest.fixture
 def run(tmp_path):
     """Fits with some keys changed; gives the summary, the plan and the run folder."""
