@@ -32,6 +32,7 @@ def draw_curves(rows: Sequence[Mapping], path: Path) -> None:
     rates.set_ylabel("learning rate")
     rates.set_xlabel("step (optimizer updates)")
     rates.set_ylim(bottom=0)
+    rates.ticklabel_format(axis="y", scilimits=(-3, 3))
     rates.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (losses, rates):
         axes.grid(alpha=0.3)

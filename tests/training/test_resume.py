@@ -32,7 +32,7 @@ def _written(folder):
     return folder / "run.yaml"
 
 
-def interrupted(*_):
+def interrupted(*_, **__):
     raise KeyboardInterrupt
 
 
