@@ -152,7 +152,8 @@ class TrainSection(Section):
         weight_decay: of AdamW; never applied to biases and norms.
         clip_norm: of the whole gradient; null: none.
         accumulate: batches per update.
-        validate_every: updates between validations; null: at the end of each epoch.
+        validate_every: updates between validations (or, where nothing is held out, between the rows of metrics.csv);
+            null: at the end of each epoch.
         checkpoint_every: updates between checkpoints, from which --resume goes on; null: none by count.
         checkpoint_minutes: the longest time between them; null: none by time.
         keep_checkpoints: how many stay.
@@ -187,12 +188,33 @@ class TrainSection(Section):
         return self
 
 
+class SampleSection(Section):
+    """What the model writes at each validation, so that one sees it learn; the settings mean what `generate`'s mean.
+
+    Attributes:
+        prompts: the texts to continue; none: nothing is written.
+        max_new_tokens: fewer where the context leaves no more.
+        seed: the same for each validation, so that the model alone makes the difference.
+    """
+
+    prompts: list[str] = []
+    sampler: Literal["greedy", "top_k", "top_p", "random"] = "top_p"
+    k: int = 50
+    p: float = 0.95
+    temperature: float = 1.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    max_new_tokens: PositiveInt = 64
+    seed: int = 0
+
+
 class Config(Section):
     """A whole run."""
 
     model: ModelSection
     data: DataSection
     train: TrainSection = TrainSection()
+    sample: SampleSection = SampleSection()
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:

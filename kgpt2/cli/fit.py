@@ -16,8 +16,8 @@ from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
 def command(config, overrides, out, resume, dry_run, as_json) -> None:
     """Train or fine-tune a model as CONFIG, a YAML file, says.
 
-    The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), checkpoints/, metrics.csv
-    and summary.json. It is a MODEL for the other commands.
+    The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), checkpoints/, metrics.csv,
+    tensorboard/, samples.txt, curves.png and summary.json. It is a MODEL for the other commands.
     """
     import json
     import shlex
@@ -42,7 +42,10 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         say(note)
     say(f"{plan.updates:,} steps, a validation every {plan.interval:,}")
     if dry_run:
-        say(dump_config(resolved).rstrip())
+        if as_json:
+            click.echo(json.dumps(_outline(resolved, plan), ensure_ascii=False))
+        else:
+            say(dump_config(resolved).rstrip())
         return
 
     bring_up_keras()
@@ -54,3 +57,14 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")
+
+
+def _outline(config, plan) -> dict:
+    """What a dry run has found out."""
+    return {
+        "config": config.model_dump(),
+        "updates": plan.updates,
+        "interval": plan.interval,
+        "examples": dict(zip(("train", "validation"), plan.examples, strict=True)),
+        "notes": plan.notes,
+    }

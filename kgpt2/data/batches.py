@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,15 @@ class Batch:
     def as_keras(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """`(x, y, sample_weight)` as `keras.Model.fit` takes it."""
         return {"token_ids": self.token_ids, "padding_mask": self.padding_mask}, self.targets, self.target_mask
+
+
+class Size(NamedTuple):
+    """Of a batch: targets that count, tokens that are read, positions (padding included), and their number in a row."""
+
+    targets: int
+    read: int
+    positions: int
+    width: int
 
 
 class Batches:
@@ -117,12 +127,12 @@ class Batches:
         """`count` batches from a step on, epoch after epoch."""
         return map(self.at, range(start, start + count))
 
-    def size(self, step: int) -> tuple[int, int, int]:
-        """Of the batch of a step: targets that count, tokens that are read, positions (padding included)."""
+    def size(self, step: int) -> Size:
+        """The size of the batch of a step, without its tokens being put together."""
         batch, rows = self._members(step)
         height, width = self._shape(batch)
         learned = self.rows.block(rows, width + 1)[1]
-        return int(learned.sum()), int(self.rows.lengths[rows].sum()) - len(rows), height * width
+        return Size(int(learned.sum()), int(self.rows.lengths[rows].sum()) - len(rows), height * width, width)
 
     def _members(self, step: int) -> tuple[int, np.ndarray]:
         """Which batch of the plan a step is, and its rows."""

@@ -3,18 +3,20 @@
 import dataclasses
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
-from kgpt2.config import Config
+from kgpt2.config import Config, TrainSection
 from kgpt2.errors import RequestError
 from kgpt2.files import whole_folder, write_json
+from kgpt2.training.meter import Meter
 from kgpt2.training.state import is_whole, read_state, write_state
 
-# Keys that may change when a run goes on; any other would make it another run.
-FREE = ("data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
+# Sections and keys that may change when a run goes on; any other would make it another run.
+FREE = ("sample", "data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +91,45 @@ def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str]
     return None
 
 
+class Saved(keras.callbacks.Callback):
+    """Writes a checkpoint after so many updates or minutes, and at every validation that falls on one.
+
+    Args:
+        meter: counts the batches.
+        train: the run's settings.
+        interval: updates between validations. One that is due then waits for it: its result belongs to the checkpoint.
+        save: writes the checkpoint of a step.
+    """
+
+    def __init__(self, meter: Meter, train: TrainSection, interval: int, save: Callable[[int], None]):
+        super().__init__()
+        self._meter, self._train, self._interval, self._save = meter, train, interval, save
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        step, rest = divmod(self._meter.batches, self._train.accumulate)
+        if not rest and step % self._interval:
+            self._if_due(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._if_due(self._meter.step)
+
+    def _if_due(self, step: int):
+        minutes = (time.monotonic() - self._last) / 60
+        every, at_least = self._train.checkpoint_every, self._train.checkpoint_minutes
+        if (every and step % every == 0) or (at_least and minutes >= at_least):
+            if keras.config.backend() == "jax":
+                self.model.jax_state_sync()  # during fit the values live in JAX's own state
+            self._save(step)
+            self._last = time.monotonic()
+
+
 def _require_the_same(folder: Path, then: dict, config: Config) -> None:
     changed = [
         f"{section}.{name} ({values.get(name)!r} then, {now!r} now)"
         for section, values in then.items()
         for name, now in config.model_dump().get(section, {}).items()
-        if values.get(name) != now and f"{section}.{name}" not in FREE
+        if values.get(name) != now and not {section, f"{section}.{name}"} & set(FREE)
     ]
     if changed:
         raise RequestError(

@@ -11,19 +11,29 @@ from rich.console import Console
 from kgpt2.config import Config, dump_config
 from kgpt2.errors import WorkError
 from kgpt2.files import write_json, write_text
+from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
-from kgpt2.models.loading import count_parameters
-from kgpt2.training.checkpoints import Checkpoint, latest_checkpoint, save_checkpoint
+from kgpt2.training.checkpoints import Checkpoint, Saved, latest_checkpoint, save_checkpoint
+from kgpt2.training.curves import draw_curves
 from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
+from kgpt2.training.guard import Guard, is_out_of_memory, out_of_memory
+from kgpt2.training.meter import Meter
 from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import Plan
+from kgpt2.training.progress import Shown
+from kgpt2.training.record import Recorded
+from kgpt2.training.samples import Samples
 from kgpt2.training.state import variables_of
-from kgpt2.training.watch import Meter, Recorded, Saved, Shown
+from kgpt2.training.summary import summarise
+from kgpt2.training.tensorboard import TensorBoard
 
 
 def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: bool = False) -> dict:
-    """Trains a model and writes the run folder: config.yaml, metrics.csv, checkpoints/, preset/ and summary.json.
+    """Trains a model and writes the run folder.
+
+    It gets config.yaml, metrics.csv, checkpoints/, preset/, tensorboard/, samples.txt (where there are prompts),
+    curves.png and, at last, summary.json.
 
     Args:
         config: the run's.
@@ -37,7 +47,8 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
 
     Raises:
         RequestError: what is to be resumed was another run, or the devices do not divide batches or model.
-        WorkError: the loss is not finite any more, or the user interrupted the run (its checkpoints are kept).
+        WorkError: the loss is not finite any more, memory is not enough, or the user interrupted the run; what was
+            saved before is kept.
     """
     keras.utils.set_random_seed(config.train.seed)
     with distributed(config, plan, functools.partial(console.print, highlight=False)):
@@ -50,25 +61,35 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     variables, data = variables_of(network), plan.train.fingerprint
     checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
     write_text(folder / "config.yaml", dump_config(config))
-    accumulate, per_epoch = config.train.accumulate, plan.train.per_epoch
+    accumulate = config.train.accumulate
     batches = plan.updates * accumulate
-    meter = Meter(plan.train, batches)
-    shown = Shown(meter, batches, accumulate, console)
-    save = functools.partial(save_preset, task, folder / "preset")
-    recorded = Recorded(folder, meter, accumulate, per_epoch, save, config.train.early_stopping)
     before = checkpoint.progress["seconds"] if checkpoint else 0.0
     began = time.perf_counter()
 
+    def save() -> None:
+        guard.require_finite(variables)
+        save_preset(task, folder / "preset")
+
     def save_progress(step: int) -> None:
-        seconds = before + time.perf_counter() - began
-        progress = {"meter": meter.progress(), "recorded": recorded.progress(), "seconds": seconds}
+        guard.require_finite(variables)
+        progress = {name: one.progress() for name, one in kept.items()}
+        progress["seconds"] = before + time.perf_counter() - began
         save_checkpoint(folder, step, variables, progress, config, data, config.train.keep_checkpoints)
 
-    callbacks = [meter, shown, recorded, Saved(meter, config.train, plan.interval, save_progress)]
+    meter = Meter(plan.train, batches, accumulate)
+    guard = Guard(meter, plan.train, plan.tokenizer, folder, console)
+    shown = Shown(meter, batches, console)
+    recorded = Recorded(folder, meter, plan.train.per_epoch, save, config.train.early_stopping)
+    samples = Samples(folder, meter, plan.prompts, plan.sampling, KerasRuntime(task), plan.tokenizer, console)
+    tensorboard = TensorBoard(folder, recorded, samples, bool(plan.validation), checkpoint.step if checkpoint else 0)
+    saved = Saved(meter, config.train, plan.interval, save_progress)
+    # The checkpoint comes last: what the others make of a validation belongs to it.
+    callbacks = [guard, meter, shown, recorded, samples, tensorboard, saved]
+    kept = {"meter": meter, "recorded": recorded, "samples": samples}
     if checkpoint:
         console.print(f"going on from step {checkpoint.step:,}", highlight=False)
-        meter.go_on(checkpoint.progress["meter"])
-        recorded.go_on(checkpoint.progress["recorded"])
+        for name, one in kept.items():
+            one.go_on(checkpoint.progress[name])
         callbacks.append(_Restored(checkpoint, variables, plan.interval))
     validation = dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:
@@ -85,26 +106,17 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
             if network.stop_training:
                 break
     except KeyboardInterrupt:
-        raise _interrupted(folder, meter.batches // accumulate, recorded, save) from None
+        raise _interrupted(folder, meter.step, recorded, save) from None
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(config) from None
+        raise
     finally:
         shown.close()
+        if recorded.rows:
+            draw_curves(recorded.rows, folder / "curves.png")
     seconds = before + time.perf_counter() - began
-    parameters, trainable = count_parameters(network)
-    epochs = meter.batches / per_epoch
-    summary = {
-        "steps": meter.batches // accumulate,
-        "epochs": int(epochs) if epochs.is_integer() else round(epochs, 4),
-        "train": recorded.train,
-        "validation": recorded.validation,
-        "tokens": meter.targets,
-        "tokens_per_second": round(meter.tokens_per_second, 1),
-        "padding_fraction": round(1 - meter.read / meter.positions, 4),
-        "seconds": round(seconds, 2),
-        "backend": keras.config.backend(),
-        "dtype": config.model.dtype,
-        "parameters": parameters,
-        "trainable_parameters": trainable,
-    }
+    summary = summarise(config, network, task.backbone, meter, recorded, plan.train.per_epoch, seconds)
     write_json(folder / "summary.json", summary)
     return summary
 
@@ -141,8 +153,11 @@ def _spans(first: int, interval: int, batches: int) -> Iterator[tuple[int, int, 
 
 
 def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[], None]) -> WorkError:
+    if not step:
+        return WorkError(f"interrupted before the first step, with nothing learned\n--resume begins anew in {folder}")
     if recorded.train is None:
         save()
+    model = "the best model so far" if recorded.validation else "the model saved last"
     saved = any((folder / "checkpoints").glob("step-*"))
     way = "--resume goes on from the last checkpoint" if saved else "there is no checkpoint yet to go on from"
-    return WorkError(f"interrupted after step {step:,}; the best model so far is in {folder / 'preset'}\n{way}")
+    return WorkError(f"interrupted after step {step:,}; {model} is in {folder / 'preset'}\n{way}")

@@ -11,7 +11,7 @@ from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.config import Config, DataSection, ModelSection
+from kgpt2.config import Config, DataSection, ModelSection, SampleSection
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
 from kgpt2.data.sources import Options, inline, open_source
@@ -19,6 +19,8 @@ from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_vocabulary, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
+from kgpt2.generation.engine import Prompt, prepare_prompts
+from kgpt2.generation.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Plan:
         train, validation: batches; validation is None where nothing is held out.
         updates: optimizer updates in all.
         interval: updates between validations.
+        examples: how many are learned, and how many held out.
+        prompts, sampling: what the model continues at each validation, and how.
         notes: what a user should know about the data, a line each.
     """
 
@@ -40,6 +44,9 @@ class Plan:
     validation: Batches | None
     updates: int
     interval: int
+    examples: tuple[int, int]
+    prompts: list[Prompt]
+    sampling: Settings
     notes: list[str]
 
 
@@ -61,6 +68,8 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         _require_fit(config.model, checkpoint.shape)
     sources = _sources(config.data)
     tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources)
+    context = checkpoint.shape.max_sequence_length if checkpoint else config.model.sequence_length
+    prompts, sampling = _samples(config.sample, tokenizer, context)
     tokenised = [
         tokenise(source, tokenizer, strict=config.data.on_error == "fail", progress=progress) for source in sources
     ]
@@ -69,6 +78,11 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         raise RequestError(
             f"{tokenised[0].spec}: the prompts alone fill {config.model.sequence_length} tokens\n"
             "raise model.sequence_length, so that something is left to learn"
+        )
+    if config.train.early_stopping and not len(held_out_rows):
+        raise RequestError(
+            "train.early_stopping: there is no validation to watch, because nothing is held out\n"
+            "hold some examples out with data.validation, or set train.early_stopping to null"
         )
     notes = _notes(config, tokenised, selected, held_out_rows)
     notes += checkpoint.notes if checkpoint else ()
@@ -79,8 +93,21 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         )
     validation = _batches(config, tokenizer, held_out_rows) if len(held_out_rows) else None
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
-    interval = config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate)
-    return Plan(checkpoint, tokenizer, train, validation, updates, min(interval, updates), notes)
+    interval = min(config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate), updates)
+    examples = len(selected), len(held_out_rows)
+    return Plan(checkpoint, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
+
+
+def _samples(sample: SampleSection, tokenizer: Tokenizer, context: int) -> tuple[list[Prompt], Settings]:
+    """The prompts to continue at each validation, and how."""
+    longest = max((len(tokenizer.encode(prompt)) for prompt in sample.prompts), default=0) + 1
+    values = sample.model_dump(exclude={"prompts"})
+    values["max_new_tokens"] = max(min(sample.max_new_tokens, context - longest), 1)
+    try:
+        settings = Settings(**values)
+        return prepare_prompts(sample.prompts, tokenizer, context, settings), settings
+    except RequestError as error:
+        raise RequestError(f"sample: {error}") from None
 
 
 def _require_fit(model: ModelSection, shape: Shape) -> None:

@@ -45,7 +45,7 @@ def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
-    from kgpt2.training.watch import Meter
+    from kgpt2.training.meter import Meter
 
     ends = iter(range(100))
     original = Meter.on_train_batch_end
@@ -61,3 +61,11 @@ def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
     assert result.status == 1
     assert f"{run / 'preset'}" in result.err
     assert kgpt2("generate", "春", "--model", run, "--max-new-tokens", "3").status == 0
+
+
+def test_a_dry_run_for_machines(kgpt2):
+    result = kgpt2("fit", ROOT / "configs/one_sentence.yaml", "--dry-run", "--json")
+    outline = json.loads(result.out)
+    assert (outline["updates"], outline["interval"], outline["examples"]) == (60, 1, {"train": 1, "validation": 0})
+    assert outline["config"]["train"]["steps"] == 60
+    assert any("1 examples to learn from" in note for note in outline["notes"])

@@ -14,22 +14,26 @@ from rich.console import Console
 
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.training.checkpoints import latest_checkpoint
+from kgpt2.training.checkpoints import Saved, latest_checkpoint
 from kgpt2.training.fit import fit
+from kgpt2.training.meter import Meter
 from kgpt2.training.prepare import prepare
-from kgpt2.training.watch import Saved
-from tests.training.test_fit import BASE
+from tests.training.conftest import BASE, read_events
 
 pytestmark = pytest.mark.backends
 RECIPE = BASE.replace("dropout: 0.0", "dropout: 0.1").replace(
     "epochs: 2", "epochs: 3\n  validate_every: 4\n  checkpoint_every: 3"
 )
-UNTIMED = ("seconds", "tokens_per_second")
+UNTIMED = ("seconds", "tokens_per_second", "compile_seconds", "flops_per_second")
 
 
 def _written(folder):
     (folder / "run.yaml").write_text(RECIPE)
     return folder / "run.yaml"
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
 
 
 class Killed(Exception):
@@ -160,12 +164,39 @@ def test_another_run_is_not_resumed(recipe, kill_after, monkeypatch, tmp_path):
 
 
 def test_an_interrupt_says_how_to_go_on(recipe, monkeypatch):
-    def interrupt(self, now):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Saved, "_if_due", interrupt)
+    monkeypatch.setattr(Meter, "on_train_batch_begin", interrupted)
+    with pytest.raises(WorkError, match="before the first step"):
+        recipe("unborn")
+    monkeypatch.undo()
+    assert not (recipe.folder / "unborn/preset").exists()
+    monkeypatch.setattr(Saved, "_if_due", interrupted)
     with pytest.raises(WorkError, match=r"interrupted after step 1.*\nthere is no checkpoint yet"):
         recipe("stopped")
+
+
+def test_samples_and_curves_of_a_resumed_run_are_neither_doubled_nor_lost(recipe, monkeypatch):
+    prompts = ["sample.prompts=[春, 白日依山尽]", "sample.max_new_tokens=4", "train.epochs=2"]
+    recipe("whole", *prompts)
+
+    def kill(self, batch, logs=None, original=Meter.on_train_batch_end):
+        original(self, batch, logs)
+        if self.batches == 5:  # after the validation of step 4, which the checkpoint of step 3 knows nothing of
+            raise Killed
+
+    monkeypatch.setattr(Meter, "on_train_batch_end", kill)
+    with pytest.raises(Killed):
+        recipe("killed", *prompts)
+    monkeypatch.undo()
+    recipe("killed", *prompts, resume=True)
+    assert_same_run(recipe.folder / "killed", recipe.folder / "whole")
+    texts = [(recipe.folder / name / "samples.txt").read_text("utf-8") for name in ("killed", "whole")]
+    assert texts[0] == texts[1]
+    for name in ("train", "validation"):
+        killed, whole = (read_events(recipe.folder / folder / "tensorboard" / name) for folder in ("killed", "whole"))
+        assert [event.step for event in whole.Scalars("loss")] == [4, 8, 12]
+        for tag in ("loss", "accuracy", "perplexity"):
+            curves = [[(event.step, event.value) for event in one.Scalars(tag)] for one in (killed, whole)]
+            assert curves[0] == curves[1]
 
 
 @pytest.mark.slow

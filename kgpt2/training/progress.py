@@ -1,0 +1,66 @@
+"""What a run shows on the terminal."""
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from kgpt2.evaluation.likelihood import ACCURACY, LOSS, likelihood_report
+from kgpt2.training.meter import Meter
+
+
+class Shown(keras.callbacks.Callback):
+    """The progress bar, and a line for each validation.
+
+    Args:
+        meter: counts the batches.
+        batches: how many will be trained.
+        console: where to show them.
+    """
+
+    def __init__(self, meter: Meter, batches: int, console: Console):
+        super().__init__()
+        self._meter, self._console = meter, console
+        self._progress = Progress(
+            TextColumn("step {task.fields[step]}"),
+            BarColumn(),
+            TextColumn(
+                "{task.percentage:3.0f}%  loss {task.fields[loss]}  accuracy {task.fields[accuracy]}  "
+                "{task.fields[rate]} tokens/s"
+            ),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=batches, step=0, loss="-", accuracy="-", rate="-")
+
+    def on_train_begin(self, logs=None):
+        self._progress.update(self._task, completed=self._meter.batches)
+        self._progress.start()
+
+    def close(self):
+        """Takes the bar off the terminal, also when training ended with an error."""
+        self._progress.stop()
+
+    def on_train_batch_end(self, batch, logs=None):
+        rate = self._meter.tokens_per_second
+        self._progress.update(
+            self._task,
+            advance=1,
+            step=self._meter.step,
+            loss=f"{logs[LOSS]:.4f}",
+            accuracy=f"{logs[ACCURACY]:.4f}",
+            rate=f"{rate:,.0f}" if rate else "-",
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        parts = [f"step {self._meter.step:,}", _phrase(likelihood_report(logs))]
+        if f"val_{LOSS}" in logs:
+            parts.append(f"held out: {_phrase(likelihood_report(logs, 'val_'))}")
+        parts.append(f"{self._meter.tokens_per_second:,.0f} tokens/s")
+        self._console.print(" | ".join(parts), highlight=False, soft_wrap=True)
+
+
+def _phrase(report: dict[str, float]) -> str:
+    return f"loss {report['loss']:.4f}, accuracy {report['accuracy']:.4f}, perplexity {report['perplexity']:.2f}"

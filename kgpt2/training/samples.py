@@ -1,0 +1,81 @@
+"""What the model writes while it learns: `samples.txt`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from kgpt2.evaluation.likelihood import LOSS
+from kgpt2.files import write_text
+from kgpt2.generation.engine import Clock, Codec, Prompt, generate
+from kgpt2.generation.runtime import Runtime
+from kgpt2.generation.settings import Settings
+from kgpt2.training.meter import Meter
+
+# Characters of the line on the terminal.
+_LINE = 80
+
+
+class Samples(keras.callbacks.Callback):
+    """Continues the same prompts with the same draws after each validation, so that the model alone differs.
+
+    The draws are NumPy's, seeded by the settings: those of training are not touched.
+
+    Args:
+        folder: the run's.
+        meter: counts the batches.
+        prompts: from `prepare_prompts`; none: nothing is written.
+        settings: how to choose tokens.
+        runtime: computes with the weights as they are.
+        tokenizer: the model's.
+        console: is shown the first text.
+
+    Attributes:
+        entries: the file's, each `{"step", "heading", "texts"}`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        meter: Meter,
+        prompts: Sequence[Prompt],
+        settings: Settings,
+        runtime: Runtime,
+        tokenizer: Codec,
+        console: Console,
+    ):
+        super().__init__()
+        self._path, self._meter, self._console = folder / "samples.txt", meter, console
+        self._prompts, self._settings, self._runtime, self._tokenizer = prompts, settings, runtime, tokenizer
+        self.entries: list[dict] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self._prompts:
+            return
+        generations = generate(self._runtime, self._tokenizer, self._prompts, self._settings, Clock())
+        texts = [generation.text for generation in generations]
+        name, key = ("validation", f"val_{LOSS}") if f"val_{LOSS}" in logs else ("training", LOSS)
+        heading = f"step {self._meter.step:,}, {name} loss {logs[key]:.4f}"
+        self.entries.append({"step": self._meter.step, "heading": heading, "texts": texts})
+        self._write()
+        self._console.print(f"sample: {_one_line(texts[0])}", markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self) -> dict:
+        """What has been written."""
+        return {"entries": self.entries}
+
+    def go_on(self, progress: dict) -> None:
+        """Writes on from there."""
+        self.entries = progress["entries"]
+        if self.entries:
+            self._write()
+
+    def _write(self):
+        blocks = [[f"== {entry['heading']} ==", *entry["texts"]] for entry in self.entries]
+        write_text(self._path, "\n".join("\n\n".join(block) + "\n" for block in blocks))
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LINE else f"{text[:_LINE]}…"

@@ -1,0 +1,45 @@
+"""A run of a few steps, which the tests change a little."""
+
+import pytest
+from rich.console import Console
+
+from kgpt2.config import load_config
+from kgpt2.training.prepare import prepare
+
+BASE = """\
+model:
+  from_scratch: {layers: 2, heads: 2, width: 32}
+  sequence_length: 40
+  dropout: 0.0
+data:
+  source: samples/tang
+  limit: 60
+  validation: 0.2
+train:
+  learning_rate: 1e-2
+  batch_size: 8
+  epochs: 2
+"""
+
+
+def read_events(folder):
+    """What TensorBoard's own reader finds in a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder)).Reload()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Fits with some keys changed; gives the summary, the plan and the run folder."""
+    (tmp_path / "run.yaml").write_text(BASE)
+    numbers = iter(range(100))
+
+    def fit_with(*overrides, console=None):
+        from kgpt2.training.fit import fit
+
+        config = load_config(tmp_path / "run.yaml", overrides)
+        plan, folder = prepare(config), tmp_path / f"run{next(numbers)}"
+        return fit(config, plan, folder, console or Console(quiet=True)), plan, folder
+
+    return fit_with
