@@ -105,8 +105,11 @@ def out_of_memory(config: Config) -> WorkError:
         f"train.{size} (now {getattr(train, size)}; train.accumulate makes up for it)",
         f"model.sequence_length (now {model.sequence_length})",
     ]
-    other = "" if model.dtype != "float32" else ", or set model.dtype=mixed_bfloat16"
+    if model.dtype == "float32":
+        ways.append("set model.dtype=mixed_bfloat16")
+    if not model.rematerialise:
+        ways.append("set model.rematerialise=true")
     return WorkError(
-        f"out of memory: lower {' or '.join(ways)}{other}\n"
+        f"out of memory: lower {', or '.join(ways)}\n"
         "--resume keeps these settings, so start another run; what was saved before stays"
     )
