@@ -26,7 +26,7 @@ def text_of(plan, step):
     return "".join(plan.tokenizer.vocabulary[token] for token in ids)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(run, plan, tmp_path, capsys):
+def test_a_loss_that_is_no_number_stops_the_run(run, plan, tmp_path):
     # The weights are finite after such an update, and overflow in the next batch.
     with pytest.raises(WorkError, match=r"stopped after step 1: the loss is \w+ at batch 2") as stopped:
         run("train.learning_rate=1e37", "train.clip_norm=null", "train.checkpoint_every=null")
@@ -53,9 +53,8 @@ def test_a_run_that_breaks_late_keeps_its_last_good_checkpoint(run, tmp_path, mo
 
     monkeypatch.setattr("kgpt2.training.network.make_optimizer", lambda *_: keras.optimizers.Adam(1e-3))
     monkeypatch.setattr(Meter, "on_train_batch_begin", poison)
-    with pytest.raises(WorkError, match=r"kept from before: \S+/preset, \S+/step-00000008") as stopped:
+    with pytest.raises(WorkError, match=r"kept from before: \S+/preset, \S+/step-00000008"):
         run("train.checkpoint_every=2")
-    assert "step" in str(stopped.value)
     saved = sorted(tmp_path.glob("run0/checkpoints/step-*"))
     assert [path.name for path in saved] == ["step-00000006", "step-00000008"]
     assert is_whole(saved[-1] / "state.zip")
