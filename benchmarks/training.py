@@ -132,12 +132,14 @@ def with_keras(options: argparse.Namespace) -> Callable[[], float]:
     """kgpt2's network and optimizer in Keras' fit, as `kgpt2 fit` drives it."""
     import keras
 
+    from kgpt2.training.compilation import jit_compile
     from kgpt2.training.feed import dataset
     from kgpt2.training.network import build, trainable_network
 
     dtype = "mixed_bfloat16" if options.serve.endswith("bfloat16") else "float32"
     config, plan = plan_of(options, dtype, options.batch_tokens, "bucket" if options.couplets else "pack")
-    network = trainable_network(build(config, plan), config, plan.updates)
+    task = build(config, plan)
+    network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     step = 0
 
     class Timed(keras.callbacks.Callback):

@@ -158,6 +158,8 @@ class TrainSection(Section):
         checkpoint_minutes: the longest time between them; null: none by time.
         keep_checkpoints: how many stay.
         early_stopping: validations without a lower loss before training stops.
+        jit_compile: whether XLA compiles the step; null: on a CPU where the run is long enough for it to pay, else as
+            Keras has it.
         distribution: over all devices there are: data divides each batch, model divides the weights; null: one device.
     """
 
@@ -178,6 +180,7 @@ class TrainSection(Section):
     checkpoint_minutes: Annotated[float, pydantic.Field(gt=0)] | None = None
     keep_checkpoints: PositiveInt = 2
     early_stopping: PositiveInt | None = None
+    jit_compile: bool | None = None
     distribution: Literal["data", "model"] | None = None
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 

@@ -14,6 +14,7 @@ from kgpt2.files import write_json, write_text
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
 from kgpt2.training.checkpoints import Checkpoint, Saved, latest_checkpoint, save_checkpoint
+from kgpt2.training.compilation import jit_compile
 from kgpt2.training.curves import draw_curves
 from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
@@ -57,7 +58,7 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
 
 def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: bool) -> dict:
     task = build(config, plan)
-    network = trainable_network(task, config, plan.updates)
+    network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     variables, data = variables_of(network), plan.train.fingerprint
     checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
     write_text(folder / "config.yaml", dump_config(config))

@@ -33,7 +33,9 @@ def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
     )
 
 
-def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: int) -> TargetModel:
+def trainable_network(
+    task: keras_hub.models.CausalLM, config: Config, updates: int, jit_compile: bool | str = "auto"
+) -> TargetModel:
     """The task's layers in a model that takes tokens: the task itself would tokenise what is tokenised already."""
     backbone, frozen = task.backbone, config.model.freeze_layers
     if config.model.lora:
@@ -43,7 +45,7 @@ def trainable_network(task: keras_hub.models.CausalLM, config: Config, updates: 
             layer.trainable = False
     logits = rematerialised_logits(backbone) if config.model.rematerialise else task.output
     network = TargetModel(task.input, logits)
-    network.compile(make_optimizer(config.train, updates))
+    network.compile(make_optimizer(config.train, updates), jit_compile=jit_compile)
     return network
 
 

@@ -90,7 +90,7 @@ def assert_same_run(folder, other):
     ("step", "overrides"),
     [
         (6, ["train.accumulate=2", "train.steps=9"]),
-        (12, ["data.batching=pack"]),
+        (12, ["data.batching=pack", "train.jit_compile=true"]),
         (6, ["model.dtype=bfloat16", "train.early_stopping=2", "train.learning_rate=0.3", "train.schedule=constant"]),
     ],
 )

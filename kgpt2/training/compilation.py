@@ -1,0 +1,37 @@
+"""Whether XLA compiles the training step on a CPU."""
+
+import keras
+import keras_hub
+
+from kgpt2.config import Config
+from kgpt2.models.loading import count_parameters
+from kgpt2.training.prepare import Plan
+
+# Compiling a block takes about a second for each shape of a batch; a trillion operations take some eight without XLA,
+# and a quarter to a third less with it.
+_OPERATIONS_PER_BLOCK = 1e12
+
+
+def jit_compile(config: Config, plan: Plan, task: keras_hub.models.CausalLM) -> bool | str:
+    """What Keras' `compile` takes.
+
+    TensorFlow trains faster on a CPU where XLA compiles the step, once for each shape; Keras leaves it off there. It
+    pays where a shape is trained on long enough. Everywhere else Keras chooses ("auto").
+    """
+    if config.train.jit_compile is not None:
+        return config.train.jit_compile
+    # XLA on a CPU would undo rematerialisation, and TensorFlow's strategies cannot be compiled as a whole.
+    left_to_keras = config.model.rematerialise or config.train.distribution
+    if keras.config.backend() != "tensorflow" or left_to_keras or _has_accelerator():
+        return "auto"
+    shapes = plan.train.shapes
+    positions = sum(rows * width for rows, width in shapes) / len(shapes)
+    batches = plan.updates * config.train.accumulate / len(shapes)
+    operations = 6 * count_parameters(task.backbone)[0] * positions * batches
+    return operations > _OPERATIONS_PER_BLOCK * task.backbone.num_layers
+
+
+def _has_accelerator() -> bool:
+    import tensorflow as tf
+
+    return any(device.device_type != "CPU" for device in tf.config.list_physical_devices())
