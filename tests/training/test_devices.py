@@ -18,7 +18,7 @@ from kgpt2.training import devices
 from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare
 from tests.conftest import ROOT
-from tests.training.test_fit import BASE, plain_metrics
+from tests.training.test_fit import plain_metrics
 from tests.training.test_resume import assert_same_run
 
 pytestmark = pytest.mark.backends
@@ -118,7 +118,7 @@ def test_two_processes_share_a_run(runs, tmp_path):
 @pytest.fixture
 def fit_on(tmp_path, monkeypatch):
     """Fits as if there were some number of devices, and gives the message of the refusal."""
-    (tmp_path / "run.yaml").write_text(BASE)
+    (tmp_path / "run.yaml").write_text(UNEVEN, "utf-8")
 
     def refuse(count, *overrides, way="data"):
         for name in ("_jax_devices", "_tensorflow_devices"):
@@ -135,7 +135,7 @@ def fit_on(tmp_path, monkeypatch):
 def test_devices_that_do_not_divide_the_batches(fit_on):
     assert "train.batch_size: 3 devices cannot share a batch, of 8 rows" in fit_on(3)
     assert "train.batch_tokens: 5 devices cannot share a batch" in fit_on(5, "train.batch_tokens=100")
-    few = fit_on(4, "data.limit=30", "data.validation=0.1")
+    few = fit_on(4, "train.batch_size=4", "data.validation=0.1")
     assert "of those held out, of" in few
     assert "multiple of 4 and no more than there are examples" in few
 
