@@ -14,7 +14,7 @@ from kgpt2.models.loading import dense_layers
 from kgpt2.training.fit import fit
 from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import prepare
-from tests.training.test_fit import BASE
+from tests.training.conftest import BASE
 
 pytestmark = pytest.mark.backends
 EVERY = ["query", "key", "value", "attention_output", "feedforward_intermediate_dense", "feedforward_output_dense"]
