@@ -64,8 +64,8 @@ def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
 
 
 def test_a_dry_run_for_machines(kgpt2):
-    result = kgpt2("fit", ROOT / "configs/one_sentence.yaml", "--dry-run", "--json")
+    result = kgpt2("fit", ROOT / "configs/smallest.yaml", "--dry-run", "--json")
     outline = json.loads(result.out)
-    assert (outline["updates"], outline["interval"], outline["examples"]) == (60, 1, {"train": 1, "validation": 0})
+    assert (outline["updates"], outline["interval"], outline["examples"]) == (60, 20, {"train": 1, "validation": 0})
     assert outline["config"]["train"]["steps"] == 60
     assert any("1 examples to learn from" in note for note in outline["notes"])
