@@ -79,13 +79,9 @@ def test_memory_that_is_not_enough(run, monkeypatch):
         raise error
 
     monkeypatch.setattr(TargetModel, "fit", fail)
-    with pytest.raises(
-        WorkError, match=r"batch_size \(now 8.*mixed_bfloat16, or set model\.rematerialise=true\n"
-    ):
+    with pytest.raises(WorkError, match=r"batch_size \(now 8.*mixed_bfloat16, or set model\.rematerialise=true\n"):
         run()
-    with pytest.raises(
-        WorkError, match=r"batch_tokens \(now 80; [^\n]*40\), or set model\.rematerialise=true\n"
-    ):
+    with pytest.raises(WorkError, match=r"batch_tokens \(now 80; [^\n]*40\), or set model\.rematerialise=true\n"):
         run("train.batch_tokens=80", "model.dtype=mixed_bfloat16")
     follower = RuntimeError("Array has been deleted")
     follower.__context__ = error
