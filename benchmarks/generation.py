@@ -199,8 +199,9 @@ def with_llama(root: Path, route: str, batch: int, total: int):
 def with_kgpt2(root: Path, route: str, batch: int, total: int):
     """kgpt2's engine on OpenVINO."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.engine import Clock, Prompt, generate
+    from kgpt2.generation.engine import Clock, generate
     from kgpt2.generation.language_model import open_runtime
+    from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings
 
     lm = open_runtime(read_model(str(root / "model")), route.split("-")[1], "openvino")

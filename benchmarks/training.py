@@ -25,6 +25,11 @@ ROUTES = {
     "torch-fused": {},
     "torch-fused-bfloat16": {},
     "kgpt2-tensorflow": {"KERAS_BACKEND": "tensorflow"},
+    # Other kernels for XLA's matrix products, by a flag that XLA calls experimental.
+    "kgpt2-tensorflow-ynn": {
+        "KERAS_BACKEND": "tensorflow",
+        "XLA_FLAGS": "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT",
+    },
     "kgpt2-tensorflow-bfloat16": {"KERAS_BACKEND": "tensorflow"},
     "kgpt2-jax": {"KERAS_BACKEND": "jax"},
     "kgpt2-jax-bfloat16": {"KERAS_BACKEND": "jax"},

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import platform
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,11 @@ def cache_home() -> Path:
     """Where kgpt2 keeps what it can make again: `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`)."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2")
+
+
+def jax_programs() -> Path:
+    """Where JAX keeps what it has compiled for this kind of processor."""
+    return cache_home() / "jax" / _processor()
 
 
 def read_text(path: Path, what: str = "file") -> str:
@@ -110,3 +117,33 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def trim(folder: Path, limit: int, keep: Path | None = None) -> None:
+    """Removes the files of a cache that were used longest ago, until the rest takes no more than a limit of bytes.
+
+    One of them may be kept whatever it takes.
+    """
+    states = []
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                states.append((path.stat(), path))
+    left = sum(state.st_size for state, _ in states)
+    for state, path in sorted(states, key=lambda one: max(one[0].st_mtime, one[0].st_atime)):
+        if left <= limit:
+            return
+        with contextlib.suppress(OSError):
+            if path != keep:
+                path.unlink()
+            left -= state.st_size
+
+
+def _processor() -> str:
+    """A name for the instructions that this machine's processor knows: programs for a CPU may use all of them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{platform.machine()}-{zlib.crc32(flags.encode()):08x}"

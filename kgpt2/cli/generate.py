@@ -11,11 +11,14 @@ from kgpt2.cli.options import debug_option, json_option, say
 @click.argument("prompt", nargs=-1)
 @click.option("--model", metavar="MODEL", help="A name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder.")
 @click.option("--prompts", "prompts_file", metavar="FILE", help="Prompts from a file, one a line; - is stdin.")
-@click.option("--sampler", default="top_p", show_default=True, help="greedy, top_k, top_p or random.")
+@click.option("--sampler", default="top_p", show_default=True, help="greedy, top_k, top_p, random or beam.")
 @click.option("--k", type=int, default=50, show_default=True, help="How many of the likeliest tokens stay; 0: all.")
 @click.option("--p", type=float, default=0.95, show_default=True, help="Share of the probability that stays (top_p).")
 @click.option("--min-p", type=float, help="Tokens stay that are at least this many times as likely as the best.")
 @click.option("--typical-p", type=float, help="Share of the probability that stays, the least surprising first.")
+@click.option("--beams", type=int, default=4, show_default=True, help="Texts that a beam search follows.")
+@click.option("--length-penalty", type=float, default=1.0, show_default=True, help="Beams: above 0 favours long texts.")
+@click.option("--early-stopping", is_flag=True, help="Beams: the first that end will do.")
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="Below 1 safer, above 1 bolder.")
 @click.option("--repetition-penalty", type=float, default=1.0, show_default=True, help="Above 1: fewer repeats.")
 @click.option(
@@ -47,10 +50,11 @@ from kgpt2.cli.options import debug_option, json_option, say
 @click.option("--stream", "streaming", is_flag=True, help="Show the text as it comes, one prompt after the other.")
 @click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
 @click.option("--out", metavar="FILE", help="Write the result to a file, whole or not at all.")
+@click.option("--resume", is_flag=True, help="Go on with an --out that was interrupted.")
 @json_option
 @debug_option
 def command(
-    prompt, model, prompts_file, dtype, runtime, no_default_bans, streaming, out, as_json, ban, stop, **options
+    prompt, model, prompts_file, dtype, runtime, no_default_bans, streaming, out, resume, as_json, ban, stop, **options
 ) -> None:
     """Continue each PROMPT with a model.
 
@@ -61,34 +65,51 @@ def command(
 
     from kgpt2.checkpoints.names import read_model
     from kgpt2.errors import RequestError
-    from kgpt2.generation import engine
+    from kgpt2.generation import bulk, engine
     from kgpt2.generation.language_model import choose_runtime, open_runtime
-    from kgpt2.generation.prompts import read_prompts
+    from kgpt2.generation.prompts import Prompts
     from kgpt2.generation.settings import Settings
 
     settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
-    texts = read_prompts(prompt, prompts_file)
+    texts = Prompts(prompt, prompts_file)
     if model is None:
         raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
     if out is not None and Path(out).is_dir():
         raise RequestError(f"--out: {out} is a folder, a file is wanted")
-    if streaming and (as_json or out is not None or settings.num_return > 1):
-        raise RequestError("--stream: shows one text after the other as it comes; not with --json, --out or -n")
+    if streaming and (as_json or out is not None or settings.num_return > 1 or settings.sampler == "beam"):
+        raise RequestError(
+            "--stream: shows one text after the other as it comes; not with --json, --out, -n or --sampler beam"
+        )
+    if resume and out is None:
+        raise RequestError("--resume: needs the --out FILE that it goes on with")
     choose_runtime(dtype, runtime)
     checkpoint = read_model(model)
     for note in checkpoint.notes:
         say(f"note: {note}")
     # Prompts are looked at before a second is spent on the weights.
-    prompts = engine.prepare_prompts(texts, checkpoint.tokenizer, checkpoint.shape.max_sequence_length, settings)
+    context, total, longest = checkpoint.shape.max_sequence_length, 0, 0
+    for text in texts:
+        (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings)
+        total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)
+    if longest > context:
+        say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")
+    if out is not None:
+        request = bulk.request_of(
+            settings, model=model, dtype=dtype, runtime=runtime, json=as_json, prompts=texts.digest()
+        )
+        part = bulk.Part(Path(out), request, resume)
+        if resume and not part.done and Path(out).exists():
+            say(f"{out}: is there, and nothing of it is left to do")
+            return
 
     lm = open_runtime(checkpoint, dtype, runtime)
     clock = engine.Clock(startup=time.perf_counter() - began)
-    if streaming:
-        generations = _stream(lm, prompts, settings, clock)
+    if out is not None:
+        seed = _write(lm, texts, total, settings, part, as_json, clock)
     else:
-        generations = engine.generate(lm.runtime, lm.tokenizer, prompts, settings, clock)
-    seed = _print(generations, out, as_json, silent=streaming)
-    if settings.seed is None and settings.sampler != "greedy":
+        generations = _stream(lm, texts, settings, clock) if streaming else _each(lm, texts, settings, clock)
+        seed = _print(generations, as_json, silent=streaming)
+    if settings.seed is None and settings.sampler not in ("greedy", "beam"):
         say(f"seed {seed}")
     rate = clock.new_tokens / clock.generating if clock.generating else 0.0
     say(
@@ -97,11 +118,19 @@ def command(
     )
 
 
-def _stream(lm, prompts, settings, clock):
-    """Prints each completion as it comes, and yields the generations."""
-    from kgpt2.generation.engine import stream
+def _each(lm, texts, settings, clock):
+    """The generations of all prompts."""
+    from kgpt2.generation.engine import generate, prepare_prompts
 
-    for prompt in prompts:
+    prompts = prepare_prompts(list(texts), lm.tokenizer, lm.runtime.context, settings)
+    return generate(lm.runtime, lm.tokenizer, prompts, settings, clock)
+
+
+def _stream(lm, texts, settings, clock):
+    """Prints each completion as it comes, and yields the generations."""
+    from kgpt2.generation.engine import prepare_prompts, stream
+
+    for prompt in prepare_prompts(list(texts), lm.tokenizer, lm.runtime.context, settings):
         click.echo(prompt.text, nl=False)
         for piece in stream(lm.runtime, lm.tokenizer, prompt, settings, clock):
             if isinstance(piece, str):
@@ -111,29 +140,52 @@ def _stream(lm, prompts, settings, clock):
                 yield piece
 
 
-def _print(generations, out, as_json, silent) -> int | None:
-    """Prints or writes the generations; returns their seed."""
-    import json
-    from pathlib import Path
-
-    from kgpt2.files import write_text
-
-    lines, seed = [], None
+def _print(generations, as_json, silent) -> int | None:
+    """Prints the generations; returns their seed."""
+    seed = None
     for generation in generations:
-        line = json.dumps(_object(generation), ensure_ascii=False) if as_json else generation.text
-        lines.append(line + "\n")
+        if not silent:
+            click.echo(_line(generation, as_json), nl=False)
         seed = generation.seed
-        if out is None and not silent:
-            click.echo(line)
-    if out is not None:
-        write_text(Path(out), "".join(lines))
     return seed
 
 
-def _object(generation) -> dict:
-    import dataclasses
+def _write(lm, texts, total, settings, part, as_json, clock) -> int | None:
+    """Writes the generations to a file, and shows how far it is; returns their seed."""
+    import functools
 
+    from rich import progress
+    from rich.console import Console
+
+    from kgpt2.generation import bulk
+
+    console = Console(stderr=True)
+    columns = [progress.BarColumn(), progress.MofNCompleteColumn()]
+    columns += [progress.TextColumn("prompts  {task.fields[rate]} tokens/s")]
+    columns += [progress.TimeElapsedColumn(), progress.TimeRemainingColumn()]
+    if part.done:
+        say(f"going on after {part.done:,} of {total:,} prompts")
+    try:
+        with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=total, completed=part.done, rate="-")
+            for done in bulk.write(lm, texts, settings, part, functools.partial(_line, as_json=as_json), clock):
+                rate = f"{clock.new_tokens / clock.generating:,.0f}" if clock.generating else "-"
+                bar.update(task, advance=done, rate=rate)
+    except KeyboardInterrupt:
+        if part.done:
+            say(f"{part.done:,} of {total:,} prompts are done: the same command with --resume goes on from there")
+        raise
+    return part.seed
+
+
+def _line(generation, as_json: bool) -> str:
+    """A generation as it is printed or written."""
+    import dataclasses
+    import json
+
+    if not as_json:
+        return generation.text + "\n"
     values = dataclasses.asdict(generation)
     if values["logprobs"] is None:
         del values["logprobs"]
-    return values
+    return json.dumps(values, ensure_ascii=False) + "\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.files import cache_home, whole_file
+from kgpt2.files import cache_home, trim, whole_file
 
 LIMIT = 8 << 30
 _SUFFIX = ".compiled"
@@ -55,9 +55,10 @@ def load(key: str) -> np.ndarray | None:
 def store(key: str, compiled: io.BytesIO) -> None:
     """Keeps a compiled model; where the disk does not take it, the next process compiles again."""
     with contextlib.suppress(OSError):
-        with whole_file(folder() / f"{key}{_SUFFIX}") as temporary:
+        path = folder() / f"{key}{_SUFFIX}"
+        with whole_file(path) as temporary:
             temporary.write_bytes(compiled.getbuffer())
-        _trim(keep=key)
+        trim(folder(), LIMIT, keep=path)
 
 
 def drop(key: str) -> None:
@@ -67,18 +68,9 @@ def drop(key: str) -> None:
 
 
 def clear() -> int:
-    """Removes all compiled models; returns how many bytes they took."""
-    return sum(_remove(path) for path in _files())
-
-
-def _trim(keep: str) -> None:
-    files = sorted(_files(), key=lambda path: path.stat().st_mtime, reverse=True)
-    files.sort(key=lambda path: path.stem != keep)
-    total = 0
-    for path in files:
-        total += path.stat().st_size
-        if total > LIMIT and path.stem != keep:
-            _remove(path)
+    """Removes all compiled models, and what JAX has compiled; returns how many bytes they took."""
+    programs = [path for path in (cache_home() / "jax").rglob("*") if path.is_file()]
+    return sum(_remove(path) for path in [*_files(), *programs])
 
 
 def _files() -> list[Path]:

@@ -1,5 +1,6 @@
 """A model that writes: `kgpt2.load(MODEL)`, and what can be asked of it."""
 
+import contextlib
 import dataclasses
 import importlib.util
 from collections.abc import Iterator, Sequence
@@ -130,9 +131,12 @@ def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = 
         pass  # broken files are found before the seconds that Keras takes
     from kgpt2.models import load_task  # first: it brings Keras up the quiet way
 
-    from kgpt2.generation.keras_runtime import KerasRuntime  # isort: skip
+    from kgpt2.generation.keras_runtime import KerasRuntime, all_devices  # isort: skip
 
-    return LanguageModel(checkpoint, KerasRuntime(load_task(checkpoint, dtype=dtype)))
+    distribution = all_devices()
+    with distribution.scope() if distribution else contextlib.nullcontext():
+        task = load_task(checkpoint, dtype=dtype)
+    return LanguageModel(checkpoint, KerasRuntime(task, distribution))
 
 
 def choose_runtime(dtype: str, runtime: str) -> str:

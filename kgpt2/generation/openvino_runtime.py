@@ -41,7 +41,8 @@ class OpenVinoRuntime:
         RequestError: the weights are broken or do not fit the network.
     """
 
-    static_shapes = False
+    static_shapes, row_multiple = False, 1
+    compile_seconds, loop = 0.0, None  # compiled before the first call, and stepped by the host
 
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float32"):
         self.context = checkpoint.shape.max_sequence_length

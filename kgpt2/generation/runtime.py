@@ -1,9 +1,12 @@
 """What the engine needs of whatever computes logits: token ids in, logits out, and a cache it does not look into."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from kgpt2.generation.compiled_loop import CompiledLoop
 
 # Where shapes are compiled they are rounded up to these, so that other prompts meet programs that exist already.
 PREFILL_STEP, CAPACITY_STEP = 16, 64
@@ -16,13 +19,19 @@ class Runtime(Protocol):
         context: how many positions it has.
         vocabulary_size: how many logits a position has.
         static_shapes: whether each shape has to be compiled, so that few of them are better than small ones.
+        row_multiple: the number of rows must be a multiple of it.
         compilations: how many programs it has compiled so far.
+        compile_seconds: what they took.
+        loop: runs many steps in one call; None where the host takes each.
     """
 
     context: int
     vocabulary_size: int
     static_shapes: bool
+    row_multiple: int
     compilations: int
+    compile_seconds: float
+    loop: "CompiledLoop | None"
 
     def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
         """Reads prompts.

@@ -5,7 +5,7 @@ from typing import Literal
 
 from kgpt2.errors import RequestError
 
-SAMPLERS = ("greedy", "top_k", "top_p", "random")
+SAMPLERS = ("greedy", "top_k", "top_p", "random", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,12 +13,18 @@ class Settings:
     """Settings of one call; defaults are those of the command.
 
     Attributes:
-        sampler: greedy uses no k, p or temperature; top_k uses k; top_p uses p within k; random draws from all tokens.
+        sampler: greedy uses no k, p or temperature; top_k uses k; top_p uses p within k; random draws from all tokens;
+            beam searches for the most probable texts and draws nothing.
         k: how many of the most probable tokens stay (0: all).
         p: the smallest set of most probable tokens whose probabilities sum to p or more stays.
         min_p: tokens stay that are at least this many times as probable as the best one; None: off.
         typical_p: the tokens stay whose surprise is nearest to the expected one, until their probabilities sum to this
             (Meister et al. 2022, arXiv:2202.00666); None: off.
+        beams: texts that a beam search follows.
+        length_penalty: a beam's score is its log-probability divided by its length to this power: above 0 longer texts
+            win, below 0 shorter ones.
+        early_stopping: a beam search ends as soon as it has found as many texts as it has beams, although a better one
+            might follow.
         temperature: divides the logits, before k and p are applied.
         repetition_penalty: makes every token that the text holds already less likely (above 1) or more (below); 1: off.
         no_repeat_ngram: no run of so many tokens comes twice in a text, prompt included (0: off).
@@ -34,11 +40,14 @@ class Settings:
         logprobs: report the log-probability of each new token under the model, before any setting.
     """
 
-    sampler: Literal["greedy", "top_k", "top_p", "random"] = "top_p"
+    sampler: Literal["greedy", "top_k", "top_p", "random", "beam"] = "top_p"
     k: int = 50
     p: float = 0.95
     min_p: float | None = None
     typical_p: float | None = None
+    beams: int = 4
+    length_penalty: float = 1.0
+    early_stopping: bool = False
     temperature: float = 1.0
     repetition_penalty: float = 1.0
     no_repeat_ngram: int = 0
@@ -71,7 +80,11 @@ class Settings:
         for name in ("ban", "stop"):
             texts = getattr(self, name)
             _require(not isinstance(texts, str) and all(texts), name, repr(texts), "a list of texts, none empty")
+        _require(self.beams > 0, "beams", self.beams, "1 or more")
+        _require(abs(self.length_penalty) < float("inf"), "length_penalty", self.length_penalty, "a number")
         _require(self.num_return > 0, "num_return", self.num_return, "1 or more")
+        if self.sampler == "beam":
+            _require(self.num_return <= self.beams, "num_return", self.num_return, f"at most {self.beams}, the beams")
         _require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
         _require(self.seed is None or self.seed >= 0, "seed", self.seed, "0 or more")
         if self.max_length is not None and self.max_new_tokens is not None:

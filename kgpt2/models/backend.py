@@ -8,6 +8,9 @@ import os
 
 from kgpt2.data.quiet import quiet
 from kgpt2.errors import RequestError
+from kgpt2.files import jax_programs, trim
+
+PROGRAMS_LIMIT = 2 << 30
 
 
 def _import_backend() -> None:
@@ -32,6 +35,21 @@ def _import_backend() -> None:
         elif tensorflow_here:
             tf.config.list_logical_devices()  # looks for devices now, and what it prints stays in here
         import keras_hub  # noqa: F401
+    if keras.config.backend() == "jax":
+        _keep_programs()
+
+
+def _keep_programs() -> None:
+    """What JAX compiles serves the next process too, unless the user has chosen a place, or none, for it."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+        # JAX's own limit would look at every file whenever it adds one.
+        trim(jax_programs(), PROGRAMS_LIMIT)
+        jax.config.update("jax_compilation_cache_dir", str(jax_programs()))
+        # Small programs are many, and each costs more to compile than to read.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 _import_backend()

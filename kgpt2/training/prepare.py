@@ -19,7 +19,8 @@ from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_vocabulary, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
-from kgpt2.generation.engine import Prompt, prepare_prompts
+from kgpt2.generation.engine import prepare_prompts
+from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings
 
 

@@ -28,6 +28,7 @@ class Successor:
     """A runtime whose best token is the last one plus one; checks what the engine asks of it."""
 
     context, vocabulary_size, compilations = 32, SIZE, 0
+    row_multiple, compile_seconds, loop = 1, 0.0, None
 
     def __init__(self, static_shapes=True):
         self.static_shapes, self.calls = static_shapes, []
@@ -67,7 +68,6 @@ def test_rows_of_different_lengths_end_at_their_own_length():
     assert results[0].text == "cdee"
     assert results[0].token_ids == [START, 2, 3, 4, 4]
     assert clock.new_tokens == 6
-    assert clock.startup > 0
 
 
 def test_ids_without_a_token_are_never_chosen():
@@ -90,8 +90,8 @@ def test_a_result_does_not_depend_on_its_batch(batch_size, static_shapes):
     together, _, runtime = run(texts, dataclasses.replace(settings, batch_size=batch_size), static_shapes)
     alone = [result for text in texts for result in run([text], settings)[0]]
     assert together == alone
-    rows = {call[1][0] for call in runtime.calls}
-    assert not static_shapes or len(rows) == 1, "one number of rows, so that nothing is compiled twice"
+    rows = {(call[0], call[1][0]) for call in runtime.calls}
+    assert not static_shapes or len(rows) == 2, "one number of rows each, so that nothing is compiled twice"
 
 
 def test_rows_leave_a_batch_and_continuations_share_a_prefill():
@@ -164,6 +164,46 @@ def test_shapes_are_rounded_so_that_few_programs_are_needed():
     assert {call for call in runtime.calls if call[0] == "prefill"} == {("prefill", (2, 16), 64)}
 
 
+class Windowed(Successor):
+    """The best token depends on how many tokens the network reads, so that a window that begins elsewhere shows."""
+
+    def prefill(self, token_ids, pads, capacity):
+        assert capacity <= 32 or self.static_shapes
+        rows = [row[pad:] for row, pad in zip(token_ids, pads, strict=True)]
+        assert all(len(row) <= self.context for row in rows)
+        self.calls.append([len(row) for row in rows])
+        return self._of([len(row) for row in rows]), [len(row) for row in rows]
+
+    def step(self, token_ids, rows, cache):
+        lengths = [cache[row] + 1 for row in rows]
+        assert min(lengths) <= self.context
+        return self._of(lengths), lengths
+
+    def _of(self, lengths):
+        return np.eye(SIZE, dtype="float32")[[2 + length % 7 for length in lengths]]
+
+
+@pytest.mark.parametrize("static_shapes", [True, False])
+def test_past_the_context_a_row_reads_its_own_last_part_whatever_its_neighbours(static_shapes):
+    settings = Settings(sampler="greedy", max_new_tokens=90, default_bans=False)
+    texts = ["c", "cdefghijkcdefghijkcd", "ccc"]
+    codec = Letters()
+
+    def ids(texts):
+        runtime = Windowed(static_shapes)
+        prompts = prepare_prompts(texts, codec, 32, settings)
+        return [result.token_ids for result in generate(runtime, codec, prompts, settings, Clock())]
+
+    together = ids(texts)
+    assert together == [ids([text])[0] for text in texts]
+    for text, row in zip(texts, together, strict=True):
+        assert len(row) == 1 + len(text) + 90
+        for place in range(1 + len(text), len(row)):
+            # Half the context goes each time that it is full.
+            read = place if place < 32 else 16 + place % 16
+            assert row[place] == 2 + read % 7
+
+
 def test_a_drawn_seed_is_reported_and_gives_the_same_again():
     first = run(["c"], Settings(sampler="random", temperature=5.0))[0][0]
     again = run(["c"], Settings(sampler="random", temperature=5.0, seed=first.seed))[0][0]
@@ -175,7 +215,7 @@ def test_limits():
     codec = Letters()
     assert prepare_prompts(["c" * 10], codec, 32, Settings())[0].max_new_tokens == 21
     assert prepare_prompts(["c" * 10], codec, 1024, Settings())[0].max_new_tokens == 128
-    assert prepare_prompts(["c" * 10], codec, 32, Settings(max_length=100))[0].max_new_tokens == 21
+    assert prepare_prompts(["c" * 10], codec, 32, Settings(max_length=100))[0].max_new_tokens == 89
 
 
 @pytest.mark.parametrize(
@@ -183,7 +223,7 @@ def test_limits():
     [
         ("c" * 31, Settings(), "has 32 tokens, start token included; the model's context is 32"),
         ("c" * 5, Settings(max_length=6), "leaves nothing to generate"),
-        ("c" * 5, Settings(max_new_tokens=27), "at most 26"),
+        ("c" * 5, Settings(sampler="beam", max_new_tokens=27), "beam search does not go past it"),
     ],
 )
 def test_prompts_without_room_are_refused(text, settings, words):
@@ -194,7 +234,10 @@ def test_prompts_without_room_are_refused(text, settings, words):
 @pytest.mark.parametrize(
     "values",
     [
-        {"sampler": "beam"},
+        {"sampler": "beams"},
+        {"beams": 0},
+        {"sampler": "beam", "num_return": 5},
+        {"length_penalty": float("nan")},
         {"k": -1},
         {"sampler": "top_k", "k": 0},
         {"p": 0.0},

@@ -1,11 +1,13 @@
 """The Keras runtime against the plain forward pass of the same task."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.engine import Clock, generate, prepare_prompts, stream
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.generation.settings import Settings
 
@@ -63,18 +65,98 @@ def test_greedy_equals_the_plain_forward_pass(loaded):
         assert result.token_ids == ids
 
 
-@pytest.mark.skipif(keras.config.backend() == "torch", reason="torch runs eagerly")
-def test_no_sampler_and_no_setting_compiles_anew(loaded):
+def both_ways(runtime, codec, texts, settings):
+    """Generations of the compiled loop, and of the same runtime stepped by the host."""
+    prompts = prepare_prompts(texts, codec, runtime.context, settings)
+    compiled = list(generate(runtime, codec, prompts, settings, Clock()))
+    loop, runtime.loop = runtime.loop, None
+    stepped = list(generate(runtime, codec, prompts, settings, Clock()))
+    runtime.loop = loop
+    return compiled, stepped
+
+
+not_on_torch = pytest.mark.skipif(keras.config.backend() == "torch", reason="torch computes step by step")
+SETTINGS = [
+    Settings(sampler="greedy"),
+    Settings(sampler="greedy", repetition_penalty=1.3, no_repeat_ngram=2, min_new_tokens=5),
+    Settings(sampler="top_k", k=3, temperature=0.5),
+    Settings(sampler="top_p", p=0.5),
+    Settings(sampler="top_p", p=0.9, k=0, no_repeat_ngram=3),
+    Settings(sampler="random", repetition_penalty=1.2, min_p=0.1),
+    Settings(sampler="random", temperature=2.0, typical_p=0.8),
+    Settings(sampler="random", max_new_tokens=5, default_bans=False),
+    Settings(sampler="random", max_new_tokens=20, min_new_tokens=20),
+    Settings(sampler="top_k", k=10, logprobs=True),
+]
+
+
+@not_on_torch
+def test_the_compiled_loop_takes_the_tokens_of_the_stepped_one_and_compiles_once(loaded):
     task, codec, texts = loaded
     runtime = KerasRuntime(task)
-    for settings in [
-        Settings(sampler="greedy"),
-        Settings(sampler="top_k", k=3, temperature=0.5),
-        Settings(sampler="top_p", p=0.5, seed=9),
-        Settings(sampler="random", max_new_tokens=50, repetition_penalty=1.2, no_repeat_ngram=2, min_p=0.1),
-    ]:
-        list(generate(runtime, codec, prepare_prompts(texts, codec, runtime.context, settings), settings, Clock()))
-        assert runtime.compilations == 2, "prefill and step"
+    prompts = [codec.start_id, *codec.encode(texts[1])]
+    assert len(prompts) < 16
+    compilations = []
+    for settings in SETTINGS:
+        settings = dataclasses.replace(settings, seed=9, max_new_tokens=settings.max_new_tokens or 40)
+        prepared = prepare_prompts(texts, codec, runtime.context, settings)
+        list(generate(runtime, codec, prepared, settings, Clock()))
+        compilations.append(runtime.compilations)
+    assert compilations == [3] * len(SETTINGS), "weights, prefill and loop, for all ten settings together"
+    for settings in SETTINGS:
+        settings = dataclasses.replace(settings, seed=9, max_new_tokens=settings.max_new_tokens or 40)
+        compiled, stepped = both_ways(runtime, codec, texts, settings)
+        for one, other in zip(compiled, stepped, strict=True):
+            assert one.token_ids == other.token_ids
+            assert one.finish_reason == other.finish_reason
+            assert one.logprobs == (other.logprobs and pytest.approx(other.logprobs, abs=1e-4))
+
+
+@not_on_torch
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_return": 3},
+        {"ban": ("山", "the w", "日依")},
+        {"stop": ("山", "o w")},
+        {"max_new_tokens": 100},
+        {"max_new_tokens": 200, "no_repeat_ngram": 4},
+        {"batch_size": 3},
+    ],
+    ids=str,
+)
+def test_what_changes_a_shape_changes_no_token(loaded, changes):
+    task, codec, texts = loaded
+    settings = Settings(**{"sampler": "random", "temperature": 1.5, "seed": 3, "max_new_tokens": 30, **changes})
+    prompts = texts[:1] if settings.num_return > 1 else texts
+    compiled, stepped = both_ways(KerasRuntime(task), codec, prompts, settings)
+    assert [one.token_ids for one in compiled] == [one.token_ids for one in stepped]
+    assert [one.text for one in compiled] == [one.text for one in stepped]
+
+
+@not_on_torch
+def test_a_stream_comes_in_blocks_and_is_the_same_text(loaded):
+    task, codec, texts = loaded
+    runtime = KerasRuntime(task)
+    settings = Settings(sampler="random", seed=3, max_new_tokens=30, min_new_tokens=30)
+    (prompt,) = prepare_prompts(texts[1:2], codec, runtime.context, settings)
+    *pieces, result = stream(runtime, codec, prompt, settings, Clock())
+    assert result == next(generate(runtime, codec, [prompt], settings, Clock()))
+    assert "".join(pieces) == result.completion
+    assert 3 <= len(pieces) <= 6, "the first token, blocks of eight, half a character at the end"
+
+
+@not_on_torch
+def test_compiling_counts_as_start_up_and_generating_does_not(loaded):
+    task, codec, texts = loaded
+    runtime, cold, warm = KerasRuntime(task), Clock(), Clock()
+    settings = Settings(sampler="greedy", max_new_tokens=20, min_new_tokens=20)
+    prompts = prepare_prompts(texts, codec, runtime.context, settings)
+    for clock in (cold, warm):
+        list(generate(runtime, codec, prompts, settings, clock))
+    assert cold.startup > 10 * cold.generating
+    assert warm.startup == 0
+    assert cold.new_tokens == warm.new_tokens == 80
 
 
 def test_weights_are_read_anew_at_each_call(loaded):

@@ -7,6 +7,7 @@ import pytest
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.generation.engine import Clock, generate, prepare_prompts
 from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings
 
 torch = pytest.importorskip("torch")
@@ -135,3 +136,73 @@ def test_greedy_text(pair):
         )[0].tolist()
         theirs = theirs[: -1 if theirs[-1] == codec.end_id and len(theirs) > len(prompt.ids) else None]
         assert result.token_ids == theirs
+
+
+BEAMS = [
+    {},
+    {"beams": 3, "num_return": 3, "length_penalty": 0.0},
+    {"beams": 2, "num_return": 2, "length_penalty": 2.0, "early_stopping": True},
+    {"beams": 5, "num_return": 4, "length_penalty": -1.0, "no_repeat_ngram": 2},
+    {"beams": 4, "repetition_penalty": 1.3, "min_new_tokens": 6},
+]
+
+
+@pytest.mark.parametrize("changes", BEAMS, ids=str)
+@pytest.mark.parametrize("runtime", ["keras", "openvino"])
+def test_beam_search(pair, runtime, changes, tmp_path):
+    """Fifty prompts, on weights that make the end token likely, so that texts end at all lengths."""
+    import kgpt2.models as models
+
+    preset, task, _ = pair
+    backbone, end = task.backbone, preset.tokenizer.end_id
+    direction = np.random.default_rng(2).normal(0, 1, backbone.hidden_dim).astype("float32")
+    backbone.layer_norm.beta.assign(direction)
+    embeddings = keras.ops.convert_to_numpy(backbone.token_embedding.embeddings).copy()
+    embeddings[end] += 3.0 * direction / (direction @ direction)
+    backbone.token_embedding.embeddings.assign(embeddings)
+    models.save_preset(task, tmp_path / "preset")
+    preset, network = read_preset(tmp_path / "preset"), as_transformers(backbone)
+    if runtime == "openvino":
+        pytest.importorskip("openvino")
+        from kgpt2.generation.openvino_runtime import OpenVinoRuntime
+
+        runtime = OpenVinoRuntime(preset)
+    else:
+        runtime = KerasRuntime(task)
+    codec = preset.tokenizer
+    settings = Settings(sampler="beam", max_new_tokens=12, default_bans=False, batch_size=100, **changes)
+    rng = np.random.default_rng(3)
+    texts = [rng.integers(5, preset.shape.vocabulary_size, length).tolist() for length in rng.integers(0, 9, 50)]
+    prompts = [Prompt("", [codec.start_id, *text], 12) for text in texts]
+    results = iter(list(generate(runtime, codec, prompts, settings, Clock())))
+    differing, stops = 0, set()
+    for prompt in prompts:
+        theirs = network.generate(
+            torch.tensor([prompt.ids]),
+            attention_mask=torch.ones(1, len(prompt.ids)),
+            do_sample=False,
+            max_new_tokens=12,
+            num_beams=settings.beams,
+            num_return_sequences=settings.num_return,
+            length_penalty=settings.length_penalty,
+            early_stopping=settings.early_stopping,
+            repetition_penalty=settings.repetition_penalty,
+            no_repeat_ngram_size=settings.no_repeat_ngram,
+            min_new_tokens=settings.min_new_tokens or None,
+            eos_token_id=codec.end_id,
+            pad_token_id=codec.pad_id,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+        for index, sequence in enumerate(theirs.sequences.tolist()):
+            result, new = next(results), sequence[len(prompt.ids) :]
+            stopped = codec.end_id in new
+            stops.add(new.index(codec.end_id) if stopped else None)
+            assert result.index == index
+            if result.token_ids != prompt.ids + (new[: new.index(codec.end_id)] if stopped else new):
+                differing += 1
+            else:
+                assert result.finish_reason == ("stop" if stopped else "length")
+    assert next(results, None) is None
+    assert differing == 0
+    assert len(stops) > 1

@@ -1,0 +1,142 @@
+"""GPT-2 as decoding computes it on the Keras backend: pure functions of weights, tokens and a cache for each layer.
+
+KerasHub's own call stacks one cache of all layers at each step and looks at all of its places from the first step on.
+"""
+
+from typing import Any
+
+import keras_hub
+import numpy as np
+from keras import ops
+
+# A key and a value for each layer, each `(rows, heads, capacity, head)`.
+Cache = list[tuple[Any, Any]]
+_HIDDEN = -1e30
+
+
+class Network:
+    """The numbers that the functions need besides weights.
+
+    Args:
+        backbone: its layers are read, never called.
+    """
+
+    def __init__(self, backbone: keras_hub.models.GPT2Backbone):
+        self._backbone = backbone
+        self.context, self.vocabulary_size = backbone.max_sequence_length, backbone.vocabulary_size
+        self.dtype = backbone.token_embedding.compute_dtype
+        self._heads, self._head = backbone.num_heads, backbone.hidden_dim // backbone.num_heads
+        self._epsilon = backbone.layer_norm.epsilon
+
+    def weights(self) -> dict[str, Any]:
+        """The weights as the products want them: in the type of the computation, query, key and value side by side."""
+        backbone = self._backbone
+
+        def dense(*layers):
+            biases = [ops.reshape(ops.cast(layer.bias, self.dtype), (-1,)) for layer in layers]
+            kernels = [
+                ops.reshape(ops.cast(layer.kernel, self.dtype), (-1, bias.shape[0]))
+                for layer, bias in zip(layers, biases, strict=True)
+            ]
+            return tuple(part[0] if len(layers) == 1 else ops.concatenate(part, axis=-1) for part in (kernels, biases))
+
+        def norm(layer):
+            return ops.cast(layer.gamma, "float32"), ops.cast(layer.beta, "float32")
+
+        layers = []
+        for block in backbone.transformer_layers:
+            attention = block._self_attention_layer
+            layers.append(
+                {
+                    "attention_norm": norm(block._self_attention_layer_norm),
+                    "projections": dense(attention.query_dense, attention.key_dense, attention.value_dense),
+                    "attention_output": dense(attention.output_dense),
+                    "feedforward_norm": norm(block._feedforward_layer_norm),
+                    "intermediate": dense(block._feedforward_intermediate_dense),
+                    "output": dense(block._feedforward_output_dense),
+                }
+            )
+        return {
+            "tokens": ops.cast(backbone.token_embedding.embeddings, self.dtype),
+            "positions": ops.cast(backbone.position_embedding.position_embeddings, self.dtype),
+            "layers": layers,
+            "norm": norm(backbone.layer_norm),
+        }
+
+    def prefill(self, weights: dict[str, Any], token_ids, pads, capacity: int) -> tuple[Any, Cache]:
+        """Reads prompts.
+
+        Args:
+            weights: of `weights`.
+            token_ids: int32 `(rows, width)`, padded on the left.
+            pads: int32 `(rows,)`, the padding of each row.
+            capacity: places of the cache.
+
+        Returns:
+            Logits of the last place, float32 `(rows, vocabulary)`, and the cache.
+        """
+        width = token_ids.shape[1]
+        places = ops.arange(width, dtype="int32")
+        seen = ops.logical_and(places[None] <= places[:, None], places[None, None] >= pads[:, None, None])
+        # A padding place sees itself: a softmax over nothing would be NaN, and NaN spreads.
+        seen = ops.logical_or(seen, places[None] == places[:, None])
+        empty = [(None, None)] * len(weights["layers"])
+        logits, cache = self._forward(weights, token_ids, places[None] - pads[:, None], seen, empty, None)
+        room = ((0, 0), (0, 0), (0, capacity - width), (0, 0))
+        return logits, [tuple(ops.pad(part, room) for part in layer) for layer in cache]
+
+    def step(self, weights: dict[str, Any], tokens, pads, place, cache: Cache) -> tuple[Any, Cache]:
+        """Reads one token a row.
+
+        Args:
+            weights: of `weights`.
+            tokens: int32 `(rows,)`.
+            pads: int32 `(rows,)`.
+            place: int32 `()`, the first free place of the cache.
+            cache: of the last call.
+
+        Returns:
+            As `prefill`.
+        """
+        keys = ops.arange(cache[0][0].shape[2], dtype="int32")
+        seen = ops.logical_and(keys[None] <= place, keys[None] >= pads[:, None])
+        # A row that has come to its end is fed on with its batch, and nobody reads it: any position will do.
+        positions = ops.clip(place - pads, 0, self.context - 1)
+        return self._forward(weights, tokens[:, None], positions[:, None], seen[:, None], cache, place)
+
+    def _forward(self, weights, token_ids, positions, seen, cache, place):
+        mask = ops.where(seen, 0.0, _HIDDEN)[:, None]
+        hidden = ops.take(weights["tokens"], token_ids, axis=0)
+        hidden = hidden + ops.take(weights["positions"], ops.maximum(positions, 0), axis=0)
+        filled = []
+        for block, layer, cached in zip(self._backbone.transformer_layers, weights["layers"], cache, strict=True):
+            mixed, cached = self._attention(layer, self._norm(hidden, layer["attention_norm"]), mask, cached, place)
+            hidden = hidden + mixed
+            inner = _dense(self._norm(hidden, layer["feedforward_norm"]), layer["intermediate"])
+            hidden = hidden + _dense(block._feedforward_intermediate_dense.activation(inner), layer["output"])
+            filled.append(cached)
+        last = self._norm(hidden[:, -1], weights["norm"])
+        return ops.cast(ops.einsum("rd,vd->rv", last, weights["tokens"]), "float32"), filled
+
+    def _attention(self, layer, hidden, mask, cached, place):
+        rows, length, width = hidden.shape
+        parts = ops.reshape(_dense(hidden, layer["projections"]), (rows, length, 3, self._heads, self._head))
+        query, *new = (ops.transpose(parts[:, :, part], (0, 2, 1, 3)) for part in range(3))
+        if place is not None:
+            new = [ops.slice_update(old, (0, 0, place, 0), one) for old, one in zip(cached, new, strict=True)]
+        key, value = new
+        scores = ops.cast(ops.einsum("rhqd,rhkd->rhqk", query, key), "float32") / np.sqrt(self._head, dtype="float32")
+        shares = ops.cast(ops.softmax(scores + mask), self.dtype)
+        mixed = ops.transpose(ops.einsum("rhqk,rhkd->rhqd", shares, value), (0, 2, 1, 3))
+        return _dense(ops.reshape(mixed, (rows, length, width)), layer["attention_output"]), (key, value)
+
+    def _norm(self, hidden, parameters):
+        gamma, beta = parameters
+        hidden = ops.cast(hidden, "float32")
+        mean, variance = ops.moments(hidden, axes=-1, keepdims=True)
+        return ops.cast((hidden - mean) / ops.sqrt(variance + self._epsilon) * gamma + beta, self.dtype)
+
+
+def _dense(inputs, parameters):
+    kernel, bias = parameters
+    return ops.matmul(inputs, kernel) + bias

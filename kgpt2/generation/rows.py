@@ -1,0 +1,172 @@
+"""What grows: a prompt's continuations, one row each, and how a row becomes the text that its caller gets."""
+
+import copy
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from kgpt2.generation.settings import Settings
+
+
+class Codec(Protocol):
+    """What generation needs of a tokenizer."""
+
+    start_id: int
+    end_id: int
+    pad_id: int
+    default_bans: tuple[int, ...]
+    vocabulary_size: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: Iterable[int]) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """A prompt ready to be continued.
+
+    Attributes:
+        text: as the user gave it.
+        ids: the start token and the prompt's.
+        max_new_tokens: how many may follow.
+    """
+
+    text: str
+    ids: list[int]
+    max_new_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """One continuation of one prompt.
+
+    Attributes:
+        prompt: as the user gave it.
+        index: which of the prompt's continuations.
+        text: prompt and completion, without special tokens.
+        completion: what was generated; a stop text and what came after it is left out.
+        token_ids: from the start token to the last new token; the end token is not included.
+        new_tokens: how many tokens were generated, the end token not included.
+        finish_reason: "stop" at the end token or a stop text, "length" where the length asked for or the context was
+            reached.
+        seed: what the draws came from; the same prompt, index and seed give the same text.
+        logprobs: the log-probability of each new token under the model; None where it was not asked for.
+    """
+
+    prompt: str
+    index: int
+    text: str
+    completion: str
+    token_ids: list[int]
+    new_tokens: int
+    finish_reason: str
+    seed: int
+    logprobs: list[float] | None = None
+
+
+class Row:
+    """A continuation while it grows.
+
+    Args:
+        prompt: what it continues.
+        index: which of the prompt's continuations.
+        seed: of the call.
+        codec: the tokenizer.
+        settings: of the call.
+    """
+
+    def __init__(self, prompt: Prompt, index: int, seed: int, codec: Codec, settings: Settings):
+        self.prompt, self.index, self.seed = prompt, index, seed
+        self._codec, self._settings = codec, settings
+        # A row's draws come from the seed and its index alone: neither its batch nor its place in it matters.
+        self.draw = np.random.default_rng([seed, index])
+        self.new: list[int] = []
+        self.logprobs: list[float] = []
+        self.finish_reason: str | None = None
+
+    @property
+    def left(self) -> int:
+        """How many tokens may still come."""
+        return self.prompt.max_new_tokens - len(self.new)
+
+    def take(self, token: int, logprob: float | None = None) -> None:
+        """Adds a token; the end token ends the row and is not kept."""
+        if token == self._codec.end_id:
+            self.finish_reason = "stop"
+            return
+        self.new.append(token)
+        if logprob is not None:
+            self.logprobs.append(logprob)
+        if self._settings.stop and first_stop(self._completion(), self._settings.stop) is not None:
+            self.finish_reason = "stop"
+        elif not self.left:
+            self.finish_reason = "length"
+
+    def copy(self) -> "Row":
+        """A row with the same tokens that grows apart from this one."""
+        other = copy.copy(self)
+        other.new, other.logprobs = [*self.new], [*self.logprobs]
+        return other
+
+    def settled(self) -> str:
+        """The part of the growing completion that no later token can change."""
+        text, stops = self._completion(), self._settings.stop
+        stop = first_stop(text, stops)
+        if stop is not None:
+            return text[:stop]
+        text = text.rstrip("\ufffd")  # half a character of a byte-level vocabulary
+        longest = max(map(len, stops), default=1)
+        for size in range(min(longest - 1, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in stops):
+                return text[:-size]
+        return text
+
+    def result(self) -> Generation:
+        """The row as the caller gets it."""
+        completion = self._completion()
+        completion = completion[: first_stop(completion, self._settings.stop)]
+        return Generation(
+            prompt=self.prompt.text,
+            index=self.index,
+            text=self.prompt.text + completion,
+            completion=completion,
+            token_ids=self.prompt.ids + self.new,
+            new_tokens=len(self.new),
+            finish_reason=self.finish_reason or "length",
+            seed=self.seed,
+            logprobs=self.logprobs if self._settings.logprobs else None,
+        )
+
+    def _completion(self) -> str:
+        """The text of the new tokens as it reads after the prompt (a word after a word gets its space)."""
+        ids, decode = self.prompt.ids, self._codec.decode
+        before, whole = decode(ids), decode(ids + self.new)
+        return whole.removeprefix(before) if whole.startswith(before) else decode(self.new)
+
+
+class Bans:
+    """What may not come, settled once for all rows.
+
+    Attributes:
+        mask: bool `(vocabulary,)`, the tokens that never come.
+        sequences: tokens that may not come in this order.
+    """
+
+    def __init__(self, vocabulary_size: int, codec: Codec, settings: Settings):
+        # Ids that no token has are always forbidden.
+        self.mask = np.arange(vocabulary_size) >= codec.vocabulary_size
+        if settings.default_bans:
+            self.mask[list(codec.default_bans)] = True
+        # A word may stand behind a space, which makes other tokens of it.
+        texts = [form for text in settings.ban for form in (text, f" {text}")]
+        encoded = {tuple(codec.encode(text)) for text in texts}
+        self.mask[[ids[0] for ids in encoded if len(ids) == 1]] = True
+        self.sequences = sorted(ids for ids in encoded if len(ids) > 1)
+
+
+def first_stop(text: str, stops: Sequence[str]) -> int | None:
+    """Where the first stop text begins; None where none is there."""
+    return min((place for place in map(text.find, stops) if place >= 0), default=None)
