@@ -5,6 +5,7 @@ Two products of GPT-2 base at 10 x 50 tokens, float32: the feed-forward's second
     python benchmarks/gemm.py
 """
 
+import argparse
 import json
 import time
 from collections.abc import Callable
@@ -13,25 +14,37 @@ import numpy as np
 import turns
 
 SHAPES = {"feed_forward": (500, 3072, 768), "logits": (500, 768, 21_128)}
-ROUNDS = 9
+CALLS = 10
 
 
 def main() -> None:
-    """Prints one JSON object: GFLOP/s, medians of interleaved rounds."""
+    """Prints one JSON object: GFLOP/s, medians of rounds in turn; each library in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, help=argparse.SUPPRESS)
+    options = turns.options_of(parser, LIBRARIES, rounds=9)
+    if options.serve:
+        return turns.serve(lambda: prepare(LIBRARIES[options.serve], *SHAPES[options.shape]))
     report = turns.machine()
-    for name, (rows, inner, columns) in SHAPES.items():
-        draw = np.random.default_rng(0)
-        left, right = draw.random((rows, inner), np.float32), draw.random((inner, columns), np.float32)
-        products = {library: make(left, right) for library, make in LIBRARIES.items()}
-        rates: dict[str, list[float]] = {library: [] for library in products}
-        for number in range(ROUNDS + 1):
-            for library, product in products.items():
-                began = time.perf_counter()
-                product()
-                if number:
-                    rates[library].append(2e-9 * rows * inner * columns / (time.perf_counter() - began))
-        report[name] = turns.summarise(rates, "torch")
+    routes = {library: {} for library in options.routes.split(",")}
+    for shape in SHAPES:
+        found = turns.take_turns(__file__, routes, ["--shape", shape], options.rounds)
+        report[shape] = turns.summarise(found.rates, "torch")
     print(json.dumps(report, indent=2))
+
+
+def prepare(make: Callable, rows: int, inner: int, columns: int) -> Callable[[], float]:
+    """A turn: a few products, warm."""
+    draw = np.random.default_rng(0)
+    product = make(draw.random((rows, inner), np.float32), draw.random((inner, columns), np.float32))
+    product()
+
+    def turn() -> float:
+        began = time.perf_counter()
+        for _ in range(CALLS):
+            product()
+        return 2e-9 * CALLS * rows * inner * columns / (time.perf_counter() - began)
+
+    return turn
 
 
 def with_numpy(left: np.ndarray, right: np.ndarray) -> Callable[[], object]:

@@ -7,6 +7,7 @@ installed are left out.
 
     python benchmarks/generation.py --rounds 5
     python benchmarks/generation.py --batch 32 --routes transformers,kgpt2-float32,ctranslate2-float32
+    python benchmarks/generation.py --total 1024 --routes kerashub-jax,loop-jax,kerashub-tensorflow,loop-tensorflow
 """
 
 import argparse
@@ -35,6 +36,9 @@ NEEDS = {
     "kgpt2-int8": "openvino",
     "kgpt2-int4": "openvino",
     "kgpt2-float32-processors": "openvino",
+    "loop-tensorflow": "keras_hub",
+    "loop-jax": "jax",
+    "loop-jax-processors": "jax",
 }
 
 
@@ -52,24 +56,22 @@ def main() -> None:
         os.environ["KGPT2_CACHE"] = f"{root}/cache"
         routes = [route for route in options.routes.split(",") if importlib.util.find_spec(NEEDS[route])]
         arguments = ["--root", root, "--batch", str(options.batch), "--total", str(options.total)]
-        rates, startup = turns.take_turns(
-            __file__, {route: environment(route) for route in routes}, arguments, options.rounds
-        )
+        found = turns.take_turns(__file__, {route: environment(route) for route in routes}, arguments, options.rounds)
     report = {
         **turns.machine(),
         "batch": options.batch,
         "prompt_tokens": PROMPT,
         "total_tokens": options.total,
         "rounds": options.rounds,
-        "startup_seconds": startup,
-        **turns.summarise(rates, "transformers"),
+        "startup_seconds": found.startup,
+        **turns.summarise(found.rates, "transformers" if "transformers" in found.rates else routes[0]),
     }
     print(json.dumps(report, indent=2))
 
 
 def environment(route: str) -> dict[str, str]:
     """Keras reads its backend there."""
-    return {"KERAS_BACKEND": route.split("-")[1]} if route.startswith(("kerashub", "task")) else {}
+    return {"KERAS_BACKEND": route.split("-")[1]} if route.startswith(("kerashub", "task", "loop")) else {}
 
 
 def prepare(options: argparse.Namespace):
@@ -92,10 +94,14 @@ def write_models(root: Path) -> None:
 
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config(vocab_size=VOCABULARY, bos_token_id=101, eos_token_id=102))
-    folder = root / "model"
-    model.save_pretrained(folder)
+    model.save_pretrained(root / "model")
+    write_vocabulary(root / "model", VOCABULARY)
+
+
+def write_vocabulary(folder: Path, size: int) -> None:
+    """A BERT tokenizer's files."""
     tokens = ["[PAD]", *(f"[unused{i}]" for i in range(1, 100)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokens += [chr(0x4E00 + i) for i in range(VOCABULARY - len(tokens))]
+    tokens += [chr(0x4E00 + i) for i in range(size - len(tokens))]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", "utf-8")
     config = {"tokenizer_class": "BertTokenizer", "do_lower_case": False}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
@@ -197,14 +203,15 @@ def with_llama(root: Path, route: str, batch: int, total: int):
 
 
 def with_kgpt2(root: Path, route: str, batch: int, total: int):
-    """kgpt2's engine on OpenVINO."""
+    """kgpt2's engine on OpenVINO ("kgpt2"), and on the Keras backend ("loop")."""
     from kgpt2.checkpoints.names import read_model
     from kgpt2.generation.engine import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings
 
-    lm = open_runtime(read_model(str(root / "model")), route.split("-")[1], "openvino")
+    dtype, runtime = ("float32", "keras") if route.startswith("loop") else (route.split("-")[1], "openvino")
+    lm = open_runtime(read_model(str(root / "model")), dtype, runtime)
     rows = [Prompt("", row, total - PROMPT) for row in prompts(batch)]
     everything = {"sampler": "top_p", "repetition_penalty": 1.1, "no_repeat_ngram": 3, "min_p": 0.01, "typical_p": 0.95}
     everything |= {"temperature": 0.8, "ban": ("春天",), "seed": 0}
@@ -220,6 +227,7 @@ ROUTES = {
     "ctranslate2": with_ctranslate2,
     "llama.cpp": with_llama,
     "kgpt2": with_kgpt2,
+    "loop": with_kgpt2,
 }
 
 

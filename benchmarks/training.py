@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, help="of kgpt2 with --couplets, instead of --rows")
     parser.add_argument("--vocabulary", help="a vocab.txt for --couplets")
     parser.add_argument("--data", help=argparse.SUPPRESS)
+    parser.add_argument("--preset", help=argparse.SUPPRESS)
     options = turns.options_of(parser, ROUTES)
     if options.serve:
         route = with_keras if options.serve.startswith("kgpt2") else with_torch
@@ -59,15 +60,15 @@ def main() -> None:
                 arguments += [f"--{name.replace('_', '-')}", str(value)]
         os.environ["KGPT2_CACHE"] = f"{root}/cache"
         routes = {route: ROUTES[route] for route in options.routes.split(",")}
-        rates, startup = turns.take_turns(__file__, routes, arguments, options.rounds)
+        found = turns.take_turns(__file__, routes, arguments, options.rounds)
     work = {"couplets": True, "batch_tokens": options.batch_tokens} if options.couplets else {"width": options.width}
     report = {
         **turns.machine(),
         "rows": options.rows,
         **work,
         "rounds": options.rounds,
-        "startup_seconds": startup,
-        **turns.summarise(rates, "article"),
+        "startup_seconds": found.startup,
+        **turns.summarise(found.rates, "article"),
     }
     print(json.dumps(report, indent=2))
 
@@ -89,12 +90,13 @@ def plan_of(options: argparse.Namespace, dtype: str, batch_tokens: int | None, b
 
     scratch = {"layers": LAYERS, "heads": HEADS, "width": WIDTH}
     scratch["vocabulary"] = options.vocabulary or f"{options.data}/vocab.txt"
+    model = {"preset": options.preset} if options.preset else {"from_scratch": scratch}
     couplets = {"source": "couplets", "path": options.couplets, "limit": 50_000, "on_error": "skip"}
     source = couplets if options.couplets else {"source": f"{options.data}/text.txt"}
     length = ARTICLE_WIDTH if options.couplets else options.width
     config = Config.model_validate(
         {
-            "model": {"from_scratch": scratch, "sequence_length": length, "dtype": dtype},
+            "model": {**model, "sequence_length": length, "dtype": dtype},
             "data": {**source, "validation": 0.0, "batching": batching},
             "train": {"steps": 5000, "batch_size": options.rows, "batch_tokens": batch_tokens},
         }

@@ -5,6 +5,7 @@ calls `main` with its routes; started again with `--serve ROUTE`, it becomes tha
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -41,13 +42,34 @@ def serve(prepare: Callable[[], Callable[[], float]]) -> None:
     turn = prepare()
     print(json.dumps({"startup": round(time.perf_counter() - began, 2)}), flush=True)
     for _ in sys.stdin:
-        print(json.dumps({"rate": turn()}), flush=True)
+        print(json.dumps({"rate": turn(), "memory": device_memory()}), flush=True)
 
 
-def take_turns(
-    script: str, routes: Mapping[str, Mapping[str, str]], arguments: list[str], rounds: int
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Rates by route, one a round, and the seconds to get ready.
+def device_memory() -> float | None:
+    """The most that this process has held of an accelerator's memory, in MB; None where it has used none."""
+    if "jax" in sys.modules:
+        import jax
+
+        held = jax.local_devices()[0].memory_stats() or {}
+        return round(held["peak_bytes_in_use"] / 1e6) if "peak_bytes_in_use" in held else None
+    if "torch" in sys.modules:
+        import torch
+
+        return round(torch.cuda.max_memory_allocated() / 1e6) if torch.cuda.is_available() else None
+    return None
+
+
+@dataclasses.dataclass
+class Found:
+    """What the routes did: rates, one a round; the seconds to get ready; the peak of device memory, in MB."""
+
+    rates: dict[str, list[float]]
+    startup: dict[str, float]
+    memory: dict[str, float | None]
+
+
+def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: list[str], rounds: int) -> Found:
+    """Lets routes take turns.
 
     Args:
         script: is started with `--serve ROUTE` and the arguments.
@@ -69,18 +91,20 @@ def take_turns(
         if ready:
             servers[route], startup[route] = server, ready["startup"]
     rates: dict[str, list[float]] = {route: [] for route in servers}
+    memory: dict[str, float | None] = {}
     for number in range(rounds + 1):
         for route, server in servers.items():
             server.stdin.write("go\n")
             server.stdin.flush()
-            rate = json.loads(server.stdout.readline())["rate"]
+            reply = json.loads(server.stdout.readline())
+            rate, memory[route] = reply["rate"], reply["memory"]
             print(f"{number} {route}: {rate:.1f}", file=sys.stderr)
             if number:
                 rates[route].append(rate)
     for server in servers.values():
         server.stdin.close()
         server.wait()
-    return rates, startup
+    return Found(rates, startup, memory)
 
 
 def summarise(rates: Mapping[str, list[float]], base: str | None) -> dict:

@@ -19,11 +19,13 @@ LINES = [
 
 
 def pytest_collection_modifyitems(config, items):
-    """What needs the network is left out unless it is asked for by its marker."""
+    """What needs the network is left out unless it is asked for by its marker; slow tests come first."""
     if "online" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("online")]
         items[:] = [item for item in items if not item.get_closest_marker("online")]
         config.hook.pytest_deselected(items=left_out)
+    # First, so that no process is left alone with them at the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

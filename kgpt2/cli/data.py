@@ -2,24 +2,9 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, reading_options, say
 
-_options = [
-    click.option("--path", metavar="DIR", help="Where a named source's files lie."),
-    click.option("--text", metavar="COLUMN", help='The column, or a template such as "{title}：{text}".'),
-    click.option("--prompt", metavar="COLUMN", help="What the model reads before, without learning to write it."),
-    click.option("--unit", type=click.Choice(["line", "block", "file"]), default="line", help="An example of a .txt."),
-    click.option("--script", type=click.Choice(["simplified", "traditional"]), help="Convert the characters."),
-    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
-    click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]"),
-]
-
-
-def reading_options(command):
-    """The options that say how a source is read."""
-    for option in reversed(_options):
-        command = option(command)
-    return command
+model_option = click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]")
 
 
 @click.group("data")
@@ -55,6 +40,7 @@ def list_sources(as_json) -> None:
 @command.command("show")
 @click.argument("spec", nargs=-1, required=True)
 @reading_options
+@model_option
 @click.option("--examples", type=click.IntRange(0, 20), default=5, show_default=True, help="How many to show.")
 @json_option
 @debug_option
@@ -92,6 +78,7 @@ def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json
 @command.command("prepare")
 @click.argument("spec", nargs=-1, required=True)
 @reading_options
+@model_option
 @click.option(
     "--from", "rows", metavar="FILE", help="reddit_tifu: write a TFDS directory from these JSON lines (to --path)."
 )

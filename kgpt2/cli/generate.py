@@ -4,7 +4,7 @@ import time
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, runtime_options, say
 
 
 @click.command("generate")
@@ -33,20 +33,7 @@ from kgpt2.cli.options import debug_option, json_option, say
 @click.option("--seed", type=int, help="The same seed gives the same text.  [default: drawn, and reported]")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Texts computed at a time.")
 @click.option("--no-default-bans", is_flag=True, help="Allow special, [unused] and ## tokens of a BERT vocabulary.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "int8", "int4"]),
-    default="float32",
-    show_default=True,
-    help="int8 and int4 keep the weights so (OpenVINO).",
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "openvino", "keras"]),
-    default="auto",
-    show_default=True,
-    help="auto: OpenVINO on a CPU.",
-)
+@runtime_options
 @click.option("--stream", "streaming", is_flag=True, help="Show the text as it comes, one prompt after the other.")
 @click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
 @click.option("--out", metavar="FILE", help="Write the result to a file, whole or not at all.")

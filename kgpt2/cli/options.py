@@ -16,6 +16,48 @@ debug_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout, and nothing else there.")
 
+_reading = [
+    click.option("--path", metavar="DIR", help="Where a named source's files lie."),
+    click.option("--text", metavar="COLUMN", help='The column, or a template such as "{title}：{text}".'),
+    click.option("--prompt", metavar="COLUMN", help="What the model reads before, without learning to write it."),
+    click.option("--unit", type=click.Choice(["line", "block", "file"]), default="line", help="An example of a .txt."),
+    click.option("--script", type=click.Choice(["simplified", "traditional"]), help="Convert the characters."),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
+]
+
+_runtime = [
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "int8", "int4"]),
+        default="float32",
+        show_default=True,
+        help="int8 and int4 keep the weights so (OpenVINO).",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice(["auto", "openvino", "keras"]),
+        default="auto",
+        show_default=True,
+        help="auto: OpenVINO on a CPU.",
+    ),
+]
+
+
+def reading_options(command):
+    """The options that say how a source is read."""
+    return _with(_reading, command)
+
+
+def runtime_options(command):
+    """The options that say what computes, and in which type."""
+    return _with(_runtime, command)
+
+
+def _with(options, command):
+    for option in reversed(options):
+        command = option(command)
+    return command
+
 
 def bring_up_keras() -> None:
     """Imports Keras and its backend the quiet way, before anything else can; takes seconds."""

@@ -1,9 +1,9 @@
 """Loss, accuracy and perplexity over real targets, never over padding."""
 
-import math
-
 import keras
 from keras import ops
+
+from kgpt2.evaluation.perplexity import perplexity
 
 LOSS, ACCURACY = "token_loss", "token_accuracy"
 
@@ -64,14 +64,6 @@ def _over_replicas(sums):
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return sums
     return tf.distribute.get_replica_context().all_reduce("SUM", sums)
-
-
-def perplexity(loss: float) -> float:
-    """exp(loss), infinite where that overflows; the loss is the mean over targets, in nats."""
-    try:
-        return math.exp(loss)
-    except OverflowError:
-        return math.inf
 
 
 def likelihood_report(logs: dict[str, float], prefix: str = "") -> dict[str, float]:

@@ -120,7 +120,11 @@ class CompiledLoop:
         scores = ops.where(banned, -np.inf, scores)
         uniform = ops.slice(uniforms, (0, place), (uniforms.shape[0], 1))[:, 0]
         tokens = sampling.next_tokens(scores, rules, uniform)
-        logprobs = sampling.log_probabilities(logits, tokens)
+        logprobs = ops.cond(
+            constants["logprobs"],
+            lambda: sampling.log_probabilities(logits, tokens),
+            lambda: ops.zeros(tokens.shape, dtype="float32"),
+        )
         tokens = ops.where(state["ended"], NOTHING, tokens)
         ended = ops.logical_or(tokens == rules["end_id"], place + 1 >= constants["ends"])
         return {
@@ -170,6 +174,7 @@ class _Text:
                 self._uniforms[number, : left[number]] = np.minimum(drawn, 1 - 2.0**-24)
         pads = segment.pads if len(segment.pads) == size else np.repeat(segment.pads, size)
         self.constants = {
+            "logprobs": np.bool_(settings.logprobs),
             "rules": sampling.rules_of(settings, bans, vocabulary_size, codec.end_id),
             "pads": pads,
             "width": np.int32(self.width),

@@ -12,7 +12,8 @@ from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.config import Config
 from kgpt2.data.batches import Batch, Batches
 from kgpt2.errors import WorkError
-from kgpt2.evaluation.likelihood import LOSS, perplexity
+from kgpt2.evaluation.likelihood import LOSS
+from kgpt2.evaluation.perplexity import perplexity
 from kgpt2.training.meter import Meter
 
 # Rows of a batch that an error shows, and characters of each.

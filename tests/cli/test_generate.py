@@ -163,3 +163,41 @@ def test_tokenize(kgpt2, chinese_preset):
     assert report["tokens"] == ["春", "眠"]
     assert report["decoded"] == "春眠"
     assert kgpt2("tokenize", "--model", chinese_preset).status == 2
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "keras"])
+def test_past_the_context(kgpt2, chinese_preset, runtime):
+    options = ["generate", "春眠", "--model", chinese_preset, "--json", "--seed", 1, "--runtime", runtime]
+    result = kgpt2(*options, "--max-new-tokens", 150, "--min-new-tokens", 150)
+    assert objects(result)[0]["new_tokens"] == 150
+    assert "note: 153 tokens do not fit the context of 64" in result.err
+    within = kgpt2(*options, "--max-new-tokens", 30)
+    assert "note" not in within.err
+
+
+def test_beams(kgpt2, chinese_preset):
+    options = [
+        "generate",
+        "春眠",
+        "白日",
+        "--model",
+        chinese_preset,
+        "--json",
+        "--sampler",
+        "beam",
+        "--max-new-tokens",
+        9,
+    ]
+    found = objects(kgpt2(*options, "--beams", 3, "-n", 3, "--length-penalty", "0.5"))
+    assert [(o["prompt"], o["index"]) for o in found] == [(p, i) for p in ("春眠", "白日") for i in range(3)]
+    assert len({o["text"] for o in found}) == 6
+    assert objects(kgpt2(*options, "--beams", 3, "--length-penalty", "0.5"))[0]["text"] == found[0]["text"]
+    for wrong, words in [
+        (["-n", 5], "num_return"),
+        (["--beams", 0], "beams"),
+        (["--stream"], "--stream"),
+        (["--max-new-tokens", 100], "beam search does not go past it"),
+    ]:
+        refused = kgpt2(*[option for option in options if option != "--json"], *wrong)
+        assert refused.status == 2
+        assert words in refused.err

@@ -37,7 +37,7 @@ def test_samples_and_tensorboard(run, monkeypatch, capsys):
 
     sampled, plain = (load_task(read_model(str(one))).get_weights() for one in (folder, without))
     assert all(np.array_equal(one, other) for one, other in zip(sampled, plain, strict=True))
-    assert [one.compilations for one in runtimes] == [2, 0], "prefill and step, once for the whole run"
+    assert [one.compilations for one in runtimes] == [3, 0], "weights, prefill and loop, once for the whole run"
     assert not (without / "samples.txt").exists()
 
     blocks = (folder / "samples.txt").read_text("utf-8").strip().split("\n\n")

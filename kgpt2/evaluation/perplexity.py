@@ -1,0 +1,11 @@
+"""Perplexity."""
+
+import math
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), infinite where that overflows; the loss is the mean over targets, in nats."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from kgpt2.checkpoints.preset import read_preset
+
+LINES = ["春眠不觉晓，处处闻啼鸟。", "白日依山尽", "白日依山尽", "龘"]
+KEYS = ["model", "data", "dtype", "loss", "perplexity", "bits_per_character", "accuracy", "tokens", "characters"]
+
+
+@pytest.fixture
+def lines(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(LINES) + "\n", "utf-8")
+    return path
+
+
+def test_json(kgpt2, chinese_preset, lines):
+    result = kgpt2("evaluate", chinese_preset, "--data", lines, "--json")
+    assert result.status == 0, result.err
+    report = json.loads(result.out)
+    assert list(report)[: len(KEYS)] == KEYS
+    assert report["examples"] == 4, "nothing is deduplicated"
+    codec = read_preset(chinese_preset).tokenizer
+    assert report["tokens"] == sum(len(codec.encode(line)) + 1 for line in LINES)
+    assert report["characters"] == sum(map(len, LINES))
+    assert report["unknown_fraction"] == pytest.approx(1 / report["tokens"])
+    on_keras = json.loads(kgpt2("evaluate", chinese_preset, "--data", lines, "--json", "--runtime", "keras").out)
+    assert on_keras["loss"] == pytest.approx(report["loss"], rel=1e-5)
+    assert on_keras["accuracy"] == report["accuracy"]
+
+
+def test_the_loss_of_a_text_is_what_score_says(kgpt2, chinese_preset, lines):
+    import kgpt2 as package
+
+    lines.write_text("春眠不觉晓\n", "utf-8")
+    report = json.loads(kgpt2("evaluate", chinese_preset, "--data", lines, "--json").out)
+    assert report["loss"] == pytest.approx(package.load(chinese_preset).score("春眠不觉晓")[0].loss, rel=1e-5)
+
+
+def test_text_for_people(kgpt2, chinese_preset, lines):
+    result = kgpt2("evaluate", chinese_preset, "--data", lines, "--limit", 2)
+    assert "perplexity" in result.out
+    assert "2 texts" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "missing.txt"], "missing.txt"),
+        ([], "--data"),
+        (["--data", "samples/couplets", "--stride", "0"], "--stride: 0"),
+        (["--data", "samples/couplets", "--dtype", "int8", "--runtime", "keras"], "dtype"),
+    ],
+)
+def test_requests_that_cannot_be(kgpt2, chinese_preset, arguments, words):
+    result = kgpt2("evaluate", chinese_preset, *arguments)
+    assert result.status == 2
+    assert words in result.err
+
+
+def test_an_empty_text_is_refused(kgpt2, chinese_preset, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n\n", "utf-8")
+    result = kgpt2("evaluate", chinese_preset, "--data", tmp_path / "empty.txt")
+    assert result.status == 2
+    assert "no text" in result.err
