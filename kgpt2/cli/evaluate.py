@@ -14,30 +14,65 @@ from kgpt2.cli.options import debug_option, json_option, reading_options, runtim
 @click.option(
     "--stride", type=int, metavar="N", help="Tokens that the window moves over long texts.  [half the context]"
 )
+@click.option("--generate", "generating", is_flag=True, help="Also write after the texts' beginnings, and score that.")
+@click.option("--prompt-characters", type=click.IntRange(min=0), metavar="N", help="The beginning.  [default: half]")
+@click.option("--sampler", default="top_p", show_default=True, help="With --generate, as in kgpt2 generate.")
+@click.option("--temperature", type=float, default=1.0, show_default=True, help="With --generate.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --generate.")
+@click.option("--train", "learned", metavar="SPEC", help="With --generate: what was learned, to look for copies.")
+@click.option("--out", metavar="FILE", help="Write a Markdown report to a file.")
 @runtime_options
 @json_option
 @debug_option
-def command(model, spec, path, text, prompt, unit, script, limit, stride, dtype, runtime, as_json) -> None:
+def command(
+    model,
+    spec,
+    path,
+    text,
+    prompt,
+    unit,
+    script,
+    limit,
+    stride,
+    dtype,
+    runtime,
+    generating,
+    learned,
+    out,
+    as_json,
+    **how,
+) -> None:
     """How probable texts are to MODEL: loss, perplexity, bits per character and accuracy.
 
-    Every token of a text and its end token count; the start token, prompts and padding do not.
+    Every token of a text and its end token count; the start token, prompts and padding do not. With --generate the
+    model goes on from each text's beginning, and what it writes is compared with the text, with itself and with what
+    was learned.
     """
+    import dataclasses
     import json
+    from pathlib import Path
 
     from rich import progress
     from rich.console import Console
 
     from kgpt2.checkpoints.names import read_model
+    from kgpt2.cli.evaluation_report import markdown, table
     from kgpt2.data.example import Report
     from kgpt2.data.sources import Options, open_source
     from kgpt2.evaluation.scoring import score
+    from kgpt2.files import write_text
     from kgpt2.generation.language_model import choose_runtime, open_runtime
+    from kgpt2.generation.settings import Settings
 
+    characters = how.pop("prompt_characters")
+    settings = Settings(**how)
     choose_runtime(dtype, runtime)
     checkpoint = read_model(model)
     for note in checkpoint.notes:
         say(f"note: {note}")
-    source = open_source(spec[0] if len(spec) == 1 else list(spec), Options(path, text, prompt, unit, script, limit))
+    reading = Options(path, text, prompt, unit, script, limit)
+    source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
+    learned = learned and open_source(learned, dataclasses.replace(reading, limit=None))
     lm = open_runtime(checkpoint, dtype, runtime)
     read, console = Report(), Console(stderr=True)
     columns = [progress.BarColumn(), progress.TextColumn("{task.percentage:3.0f}%  {task.fields[shown]}")]
@@ -50,13 +85,16 @@ def command(model, spec, path, text, prompt, unit, script, limit, stride, dtype,
             bar.update(task, completed=read.done, shown=f"perplexity {report['perplexity']:.2f}")
     for reason, count in read.dropped.items():
         say(f"{count:,} dropped: {reason}")
+    report = {"model": model, "data": source.spec, "dtype": dtype, **report}
+    if generating:
+        from kgpt2.evaluation.generated import evaluate_generated
+
+        known = (example.prompt + example.text for example in (learned.read(Report()) if learned else ()))
+        report["generation"], written = evaluate_generated(lm, source.read(Report()), characters, settings, known)
+    if out is not None:
+        write_text(Path(out), markdown(report, written if generating else ()))
     if as_json:
-        click.echo(json.dumps({"model": model, "data": source.spec, "dtype": dtype, **report}, ensure_ascii=False))
-        return
-    click.echo(
-        f"loss {report['loss']:.4f}, perplexity {report['perplexity']:.2f}, "
-        f"{report['bits_per_character']:.3f} bits per character, accuracy {report['accuracy']:.4f}\n"
-        f"{report['tokens']:,} targets, {report['characters']:,} characters, {report['examples']:,} texts"
-    )
-    if report["unknown_fraction"]:
-        click.echo(f"{report['unknown_fraction']:.2%} of the targets are unknown to the vocabulary")
+        click.echo(json.dumps(report, ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(table(report))

@@ -38,10 +38,28 @@ def test_the_loss_of_a_text_is_what_score_says(kgpt2, chinese_preset, lines):
     assert report["loss"] == pytest.approx(package.load(chinese_preset).score("春眠不觉晓")[0].loss, rel=1e-5)
 
 
-def test_text_for_people(kgpt2, chinese_preset, lines):
-    result = kgpt2("evaluate", chinese_preset, "--data", lines, "--limit", 2)
+def test_text_for_people_and_a_report(kgpt2, chinese_preset, lines, tmp_path):
+    report = tmp_path / "report.md"
+    result = kgpt2("evaluate", chinese_preset, "--data", lines, "--limit", 2, "--generate", "--out", report)
+    assert result.status == 0, result.err
     assert "perplexity" in result.out
-    assert "2 texts" in result.out
+    assert "generated rouge l" in result.out
+    written = report.read_text("utf-8")
+    assert "| examples | 2 |" in written
+    assert "| 春眠不觉晓， |" in written
+
+
+def test_generated_texts_are_scored(kgpt2, chinese_preset, lines):
+    options = ["evaluate", chinese_preset, "--data", lines, "--json", "--generate", "--train", lines]
+    found = json.loads(kgpt2(*options).out)["generation"]
+    assert found["texts"] == 4
+    names = ["bleu", "chrf", "rouge_l", "meteor", "precision", "recall", "f1", "distinct_1", "distinct_2", "self_bleu"]
+    assert list(found)[1:11] == names
+    assert all(0 <= found[name] <= 1 for name in [*names, "repetition", "unknown_fraction", "copy_rate"])
+    assert json.loads(kgpt2(*options).out)["generation"] == found, "the seed is fixed"
+    longer = json.loads(kgpt2(*options, "--prompt-characters", 3).out)["generation"]
+    assert longer["f1"] != found["f1"]
+    assert kgpt2(*options, "--prompt-characters", 100).status == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Texts that a model writes after the beginnings of a person's, and what the metrics say of them."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from kgpt2.data.example import Example
+from kgpt2.errors import RequestError
+from kgpt2.evaluation.text_metrics import copy_rate, free_metrics, reference_metrics
+from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.language_model import LanguageModel
+from kgpt2.generation.rows import Generation
+from kgpt2.generation.settings import Settings
+
+
+def cut(example: Example, characters: int | None) -> tuple[str, str]:
+    """A prompt and what a person wrote after it.
+
+    The prompt is the source's own; where it has none, the first so many characters of the text, or its first half.
+    """
+    if example.prompt:
+        return example.prompt, example.text
+    place = len(example.text) // 2 if characters is None else characters
+    return example.text[:place], example.text[place:]
+
+
+def evaluate_generated(
+    lm: LanguageModel, examples: Iterable[Example], characters: int | None, settings: Settings, training: Iterable[str]
+) -> tuple[dict[str, float], list[Generation]]:
+    """Continues the beginnings of texts and scores the completions.
+
+    Args:
+        lm: the model.
+        examples: the texts.
+        characters: how much of a text is its prompt; see `cut`.
+        settings: how to choose tokens; where no length is set, as many as the longest of the references has, and one.
+        training: what the model learned from, to look for copies; empty: no copy rate.
+
+    Returns:
+        The metrics of `text_metrics`, the share of unknown tokens, and what was generated.
+
+    Raises:
+        RequestError: no text is long enough to be cut.
+    """
+    pairs = [pair for pair in (cut(example, characters) for example in examples) if pair[1]]
+    if not pairs:
+        raise RequestError("--generate: no text is long enough to be cut into a prompt and a reference")
+    prompts, references = zip(*pairs, strict=True)
+    if settings.max_new_tokens is None and settings.max_length is None:
+        longest = max(len(lm.tokenizer.encode(reference)) for reference in references)
+        settings = dataclasses.replace(settings, max_new_tokens=min(longest + 1, lm.runtime.context // 2))
+    ready = prepare_prompts(prompts, lm.tokenizer, lm.runtime.context, settings)
+    generations = list(generate(lm.runtime, lm.tokenizer, ready, settings, Clock()))
+    texts = [generation.completion for generation in generations]
+    report = {"texts": len(texts), **reference_metrics(texts, references), **free_metrics(texts)}
+    report["unknown_fraction"] = _unknown(lm, generations)
+    training = list(training)
+    if training:
+        whole = [generation.text for generation in generations]
+        report["copy_rate"] = copy_rate(whole, training)
+    return report, generations
+
+
+def _unknown(lm: LanguageModel, generations: Sequence[Generation]) -> float:
+    unknown_id = getattr(lm.tokenizer, "unknown_id", None)
+    new = [token for one in generations for token in one.token_ids[len(one.token_ids) - one.new_tokens :]]
+    return new.count(unknown_id) / len(new) if new else 0.0
