@@ -46,12 +46,15 @@ class Fixed:
         return self._value
 
 
+tensor = ops.convert_to_tensor
+
+
 def numpy(values):
     return np.asarray(ops.convert_to_numpy(values))
 
 
 def rules(settings, bans=NoBans):
-    return {name: ops.convert_to_tensor(value) for name, value in sampling.rules_of(settings, bans, 300, 0).items()}
+    return {name: tensor(value) for name, value in sampling.rules_of(settings, bans, 300, 0).items()}
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -60,13 +63,13 @@ def test_kept_tokens_probabilities_and_draws(settings):
     for row, logits in enumerate(LOGITS):
         ids, shares = processors.candidates(logits, settings)
         wanted[row, ids] = shares
-    ours = numpy(sampling.probabilities(ops.convert_to_tensor(LOGITS), rules(settings)))
+    ours = numpy(sampling.probabilities(tensor(LOGITS), rules(settings)))
     assert np.array_equal(ours > 1e-30, wanted > 1e-30)
     assert np.abs(ours - wanted).max() < 1e-5
     # A draw this near to the border of two tokens may fall to either of them.
     draws = RNG.random(ROWS)
     tokens = processors.next_tokens(LOGITS, settings, [Fixed(draw) for draw in draws])
-    ours = numpy(sampling.next_tokens(ops.convert_to_tensor(LOGITS), rules(settings), draws.astype("float32")))
+    ours = numpy(sampling.next_tokens(tensor(LOGITS), rules(settings), tensor(draws.astype("float32"))))
     different = tokens != ours
     borders = np.abs(np.cumsum(wanted, axis=1) - draws[:, None]).min(axis=1)
     assert (borders[different] < 1e-5).all()
@@ -74,7 +77,7 @@ def test_kept_tokens_probabilities_and_draws(settings):
 
 
 def test_greedy_takes_the_best():
-    ours = sampling.next_tokens(ops.convert_to_tensor(LOGITS), rules(Settings(sampler="greedy")), np.zeros(ROWS, "f4"))
+    ours = sampling.next_tokens(tensor(LOGITS), rules(Settings(sampler="greedy")), tensor(np.zeros(ROWS, "f4")))
     assert np.array_equal(numpy(ours), LOGITS.argmax(axis=1))
 
 
@@ -82,16 +85,16 @@ def test_the_greatest_draw_leads_to_a_token_that_is_left():
     logits = np.where(np.arange(VOCABULARY) < 200, LOGITS, -np.inf).astype("float32")
     for settings in SETTINGS:
         last = np.full(ROWS, 1 - 2.0**-24, dtype="float32")
-        tokens = numpy(sampling.next_tokens(ops.convert_to_tensor(logits), rules(settings), last))
-        kept = numpy(sampling.probabilities(ops.convert_to_tensor(logits), rules(settings)))
+        tokens = numpy(sampling.next_tokens(tensor(logits), rules(settings), tensor(last)))
+        kept = numpy(sampling.probabilities(tensor(logits), rules(settings)))
         assert (kept[np.arange(ROWS), tokens] > 0).all()
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3, 0.7])
 def test_repetition_penalty(penalty):
     history = np.where(np.arange(LENGTH) < RNG.integers(0, LENGTH, (ROWS, 1)), NOTHING, HISTORY).astype("int32")
-    seen = sampling.seen_tokens(ops.convert_to_tensor(history), VOCABULARY)
-    ours = sampling.penalise_repetition(ops.convert_to_tensor(LOGITS), seen, np.float32(penalty))
+    seen = sampling.seen_tokens(tensor(history), VOCABULARY)
+    ours = sampling.penalise_repetition(tensor(LOGITS), seen, np.float32(penalty))
     wanted = processors.penalise_repetition(LOGITS, history, penalty)
     assert np.abs(numpy(ours) - wanted).max() < 1e-5
 
@@ -106,12 +109,10 @@ def test_ngram_ban_while_a_text_grows(n):
     history[:, :prompt] = tokens[:, :prompt]
     runs = sampling.first_runs(history, prompt)
     for length in range(prompt, LENGTH):
-        ours = sampling.ban_repeated_ngrams(
-            ops.convert_to_tensor(LOGITS), ops.convert_to_tensor(history), ops.convert_to_tensor(runs), np.int32(n)
-        )
+        ours = sampling.ban_repeated_ngrams(tensor(LOGITS), tensor(history), tensor(runs), np.int32(n))
         wanted = processors.ban_repeated_ngrams(LOGITS, tokens[:, :length], n)
         assert np.array_equal(numpy(ours), wanted)
-        runs = sampling.grow_runs(ops.convert_to_tensor(runs), ops.convert_to_tensor(history), tokens[:, length])
+        runs = sampling.grow_runs(tensor(runs), tensor(history), tokens[:, length])
         runs = numpy(runs)
         history[:, length] = tokens[:, length]
 
@@ -120,7 +121,7 @@ def test_an_ngram_ban_gives_way_where_nothing_would_be_left():
     history = np.array([[0, 1, NOTHING], [0, 0, NOTHING]], dtype="int32")
     logits = np.array([[1.0, 2.0], [1.0, 2.0]], dtype="float32")
     runs = sampling.first_runs(history, 2)
-    ours = sampling.ban_repeated_ngrams(*map(ops.convert_to_tensor, (logits, history, runs)), np.int32(1))
+    ours = sampling.ban_repeated_ngrams(*map(tensor, (logits, history, runs)), np.int32(1))
     assert np.array_equal(numpy(ours), [[1.0, 2.0], [-np.inf, 2.0]])
 
 
@@ -130,12 +131,12 @@ def test_banned_sequences():
 
     history = np.full((ROWS, 9), NOTHING, dtype="int32")
     history[:, :6] = RNG.integers(0, 3, (ROWS, 6))
-    logits, text = ops.convert_to_tensor(LOGITS), ops.convert_to_tensor(history)
+    logits, text = tensor(LOGITS), tensor(history)
     ours = sampling.ban_sequences(logits, text, np.int32(6), rules(Settings(), Sequences)["sequences"])
     assert np.array_equal(numpy(ours), processors.ban_sequences(LOGITS, history[:, :6], Sequences.sequences))
 
 
 def test_log_probabilities():
     tokens = LOGITS.argmin(axis=1).astype("int32")
-    ours = sampling.log_probabilities(ops.convert_to_tensor(LOGITS), ops.convert_to_tensor(tokens))
+    ours = sampling.log_probabilities(tensor(LOGITS), tensor(tokens))
     assert np.abs(numpy(ours) - processors.log_probabilities(LOGITS, tokens)).max() < 1e-4
