@@ -102,8 +102,11 @@ BEAMS = [
 
 
 @pytest.mark.parametrize(
-    ("runtime", "changes"),
-    [("keras", changes) for changes in BEAMS] + [("openvino", changes) for changes in BEAMS[1:4]],
+    ("pair", "runtime", "changes"),
+    [("chinese_preset", "keras", changes) for changes in BEAMS]
+    + [("chinese_preset", "openvino", changes) for changes in BEAMS[1:4]]
+    + [("english_preset", "keras", BEAMS[1])],
+    indirect=["pair"],
     ids=str,
 )
 def test_beam_search(pair, runtime, changes, tmp_path):
