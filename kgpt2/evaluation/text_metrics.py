@@ -9,7 +9,7 @@ import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-# Texts that self-BLEU compares with all the others: it grows with the square of their number.
+# Texts that self-BLEU compares with each other: the work grows with the square of their number.
 SELF_BLEU_TEXTS = 100
 # A run of so many characters that stands in the training text too counts as copied.
 COPIED = 8
@@ -47,7 +47,7 @@ def free_metrics(texts: Sequence[str]) -> dict[str, float]:
 
     Returns:
         distinct_1 and distinct_2: different n-grams over all n-grams of all texts (Li et al. 2016, arXiv:1510.03055);
-        self_bleu: the mean BLEU of a text against all others (Zhu et al. 2018, arXiv:1802.01886), high where they are
+        self_bleu: the mean BLEU of a text against the others (Zhu et al. 2018, arXiv:1802.01886), high where they are
         alike; repetition: the share of a text's bigrams that it had before (Welleck et al. 2019, arXiv:1908.04319, who
         take longer runs of longer texts), mean over texts.
     """
@@ -66,7 +66,7 @@ def distinct(texts: Iterable[str], n: int) -> float:
 
 
 def self_bleu(texts: Sequence[str]) -> float:
-    """The mean BLEU of texts (at most `SELF_BLEU_TEXTS` of them, drawn) against all others; 0 for a single text."""
+    """The mean BLEU of a text against the others (of at most `SELF_BLEU_TEXTS`, drawn); 0 for a single text."""
     from sacrebleu.metrics import BLEU
 
     if len(texts) < 2:

@@ -150,7 +150,7 @@ class CompiledLoop:
 
 
 class _Text:
-    """What the rows hold so far and what they may take, as arrays; places count from the longest text's start."""
+    """What the rows hold so far and what they may take, as arrays `(rows, places)`; all texts end at place `width`."""
 
     def __init__(self, segment: Segment, settings: Settings, bans: Bans, codec: Codec, vocabulary_size: int):
         rows, size = segment.rows, len(segment.source)
