@@ -6,7 +6,7 @@ from kgpt2.cli.options import debug_option, json_option, say
 
 
 @click.command("models")
-@click.option("--clear-cache", is_flag=True, help="Remove the compiled models and programs that kgpt2 keeps; nothing else.")
+@click.option("--clear-cache", is_flag=True, help="Remove the models and programs kept compiled; nothing else.")
 @json_option
 @debug_option
 def command(clear_cache, as_json) -> None:
