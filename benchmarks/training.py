@@ -25,6 +25,7 @@ ROUTES = {
     "torch-fused": {},
     "torch-fused-bfloat16": {},
     "kgpt2-tensorflow": {"KERAS_BACKEND": "tensorflow"},
+    "kgpt2-tensorflow-keras-dropout": {"KERAS_BACKEND": "tensorflow"},
     # Other kernels for XLA's matrix products, by a flag that XLA calls experimental.
     "kgpt2-tensorflow-ynn": {
         "KERAS_BACKEND": "tensorflow",
@@ -139,14 +140,16 @@ def with_keras(options: argparse.Namespace) -> Callable[[], float]:
     """kgpt2's network and optimizer in Keras' fit, as `kgpt2 fit` drives it."""
     import keras
 
+    from kgpt2.training import network as learning
     from kgpt2.training.compilation import jit_compile
     from kgpt2.training.feed import dataset
-    from kgpt2.training.network import build, trainable_network
 
+    if options.serve.endswith("keras-dropout"):
+        learning.hash_masks = lambda backbone: None
     dtype = "mixed_bfloat16" if options.serve.endswith("bfloat16") else "float32"
     config, plan = plan_of(options, dtype, options.batch_tokens, "bucket" if options.couplets else "pack")
-    task = build(config, plan)
-    network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
+    task = learning.build(config, plan)
+    network = learning.trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     step = 0
 
     class Timed(keras.callbacks.Callback):

@@ -5,6 +5,7 @@ import keras_hub
 from kgpt2.config import Config, Lora
 from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models import from_scratch, load_task
+from kgpt2.models.dropout import hash_masks
 from kgpt2.models.loading import dense_layers
 from kgpt2.models.rematerialisation import rematerialised_logits
 from kgpt2.training.optimizer import make_optimizer
@@ -43,6 +44,7 @@ def trainable_network(
     elif frozen:
         for layer in [backbone.token_embedding, backbone.position_embedding, *backbone.transformer_layers[:frozen]]:
             layer.trainable = False
+    hash_masks(backbone)
     logits = rematerialised_logits(backbone) if config.model.rematerialise else task.output
     network = TargetModel(task.input, logits)
     network.compile(make_optimizer(config.train, updates), jit_compile=jit_compile)
