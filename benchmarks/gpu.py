@@ -65,7 +65,7 @@ def main() -> None:
 def measure(what: dict, routes: dict[str, dict], arguments: list[str], rounds: int) -> dict:
     """One row of the table."""
     found = turns.take_turns(__file__, routes, arguments, rounds)
-    row = {**what, "startup_seconds": found.startup, "device_memory_mb": found.memory}
+    row = {**what, "startup_seconds": found.startup, "peak_memory_mb": found.memory}
     row |= turns.summarise(found.rates, next(iter(routes)))
     ratios = row[f"ratio_to_{next(iter(routes))}"]
     cells = [f"{route} {row['median'][route]:,.0f} ({ratios[route]:.2f}x)" for route in found.rates]

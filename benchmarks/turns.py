@@ -1,67 +1,35 @@
-"""Routes that take turns: each in a process of its own that loads, warms up, and does one round when it is told to.
+"""Routes of a benchmark that take turns, each in a process of its own (see `kgpt2.bench.turns`).
 
-So rounds are interleaved, a slow minute of the machine hits every route, and ratios are taken within a round. A script
-calls `main` with its routes; started again with `--serve ROUTE`, it becomes that route.
+A script calls `take_turns` with its routes; started again with `--serve ROUTE`, it becomes that route.
 """
 
 import argparse
 import dataclasses
-import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
-THREADS = os.cpu_count() or 1
-PACKAGES = ("keras", "keras-hub", "tensorflow", "jax", "torch", "transformers", "openvino", "ctranslate2")
+from kgpt2.bench import turns
+from kgpt2.bench.environment import environment, peak_memory
+from kgpt2.errors import Kgpt2Error
 
-
-def machine() -> dict[str, str]:
-    """What a figure was measured on."""
-    model = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ":").split(":")[1].strip()
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {
-        "machine": f"{platform.machine()}, {THREADS} cores, {model}",
-        "python": platform.python_version(),
-        **versions,
-    }
+THREADS = turns.THREADS
+machine = environment
 
 
 def serve(prepare: Callable[[], Callable[[], float]]) -> None:
     """The life of a route: `prepare` loads and warms up and gives a round, which returns its rate."""
-    began = time.perf_counter()
-    turn = prepare()
-    print(json.dumps({"startup": round(time.perf_counter() - began, 2)}), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps({"rate": turn(), "memory": device_memory()}), flush=True)
 
+    def answering() -> Callable[[dict], dict]:
+        turn = prepare()
+        return lambda request: {"rate": turn(), "memory": peak_memory()}
 
-def device_memory() -> float | None:
-    """The most that this process has held of an accelerator's memory, in MB; None where it has used none."""
-    if "jax" in sys.modules:
-        import jax
-
-        held = jax.local_devices()[0].memory_stats() or {}
-        return round(held["peak_bytes_in_use"] / 1e6) if "peak_bytes_in_use" in held else None
-    if "torch" in sys.modules:
-        import torch
-
-        return round(torch.cuda.max_memory_allocated() / 1e6) if torch.cuda.is_available() else None
-    return None
+    turns.serve(answering)
 
 
 @dataclasses.dataclass
 class Found:
-    """What the routes did: rates, one a round; the seconds to get ready; the peak of device memory, in MB."""
+    """What the routes did: rates, one a round; the seconds to get ready; the peak of memory, in MB."""
 
     rates: dict[str, list[float]]
     startup: dict[str, float]
@@ -69,7 +37,7 @@ class Found:
 
 
 def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: list[str], rounds: int) -> Found:
-    """Lets routes take turns.
+    """Lets routes take turns; one that fails is said so and left out.
 
     Args:
         script: is started with `--serve ROUTE` and the arguments.
@@ -77,34 +45,25 @@ def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: 
         arguments: the same for every route.
         rounds: after one that does not count.
     """
-    servers, startup = {}, {}
-    for route, environment in routes.items():
-        server = subprocess.Popen(
-            [sys.executable, script, "--serve", route, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **environment},
-        )
-        ready = json.loads(server.stdout.readline() or "{}")
-        print(f"{route}: ready in {ready['startup']:.1f} s" if ready else f"{route}: failed", file=sys.stderr)
-        if ready:
-            servers[route], startup[route] = server, ready["startup"]
-    rates: dict[str, list[float]] = {route: [] for route in servers}
+    servers: dict[str, turns.Route] = {}
+    for name, environment in routes.items():
+        try:
+            servers[name] = turns.Route(name, [sys.executable, script, "--serve", name, *arguments], environment)
+            print(f"{name}: ready in {servers[name].startup:.1f} s", file=sys.stderr)
+        except Kgpt2Error as error:
+            print(f"{name}: failed\n{error}", file=sys.stderr)
+    rates: dict[str, list[float]] = {name: [] for name in servers}
     memory: dict[str, float | None] = {}
     for number in range(rounds + 1):
-        for route, server in servers.items():
-            server.stdin.write("go\n")
-            server.stdin.flush()
-            reply = json.loads(server.stdout.readline())
-            rate, memory[route] = reply["rate"], reply["memory"]
-            print(f"{number} {route}: {rate:.1f}", file=sys.stderr)
+        for name, server in servers.items():
+            reply = server.ask()
+            rate, memory[name] = reply["rate"], reply["memory"]
+            print(f"{number} {name}: {rate:.1f}", file=sys.stderr)
             if number:
-                rates[route].append(rate)
+                rates[name].append(rate)
     for server in servers.values():
-        server.stdin.close()
-        server.wait()
-    return Found(rates, startup, memory)
+        server.close()
+    return Found(rates, {name: round(server.startup, 2) for name, server in servers.items()}, memory)
 
 
 def summarise(rates: Mapping[str, list[float]], base: str | None) -> dict:
@@ -115,8 +74,7 @@ def summarise(rates: Mapping[str, list[float]], base: str | None) -> dict:
     }
     if base in rates:
         report[f"ratio_to_{base}"] = {
-            route: round(statistics.median(one / other for one, other in zip(values, rates[base], strict=True)), 2)
-            for route, values in rates.items()
+            route: round(turns.paired_ratio(values, rates[base]), 2) for route, values in rates.items()
         }
     return report
 
@@ -127,11 +85,3 @@ def options_of(parser: argparse.ArgumentParser, routes: Mapping[str, object], ro
     parser.add_argument("--routes", default=",".join(routes))
     parser.add_argument("--serve", metavar="ROUTE", help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []

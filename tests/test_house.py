@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "kgpt2"
 # Imports run down this list, never up.
 ROOMS = [
     "cli",
+    "bench",
     "training",
     "evaluation",
     "generation",

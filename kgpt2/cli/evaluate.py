@@ -20,6 +20,7 @@ from kgpt2.cli.options import debug_option, json_option, reading_options, runtim
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="With --generate.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --generate.")
 @click.option("--train", "learned", metavar="SPEC", help="With --generate: what was learned, to look for copies.")
+@click.option("--bert-score", "bert", metavar="FOLDER", help="With --generate: a BERT on disk, for BERTScore.")
 @click.option("--out", metavar="FILE", help="Write a Markdown report to a file.")
 @runtime_options
 @json_option
@@ -38,6 +39,7 @@ def command(
     runtime,
     generating,
     learned,
+    bert,
     out,
     as_json,
     **how,
@@ -90,7 +92,7 @@ def command(
         from kgpt2.evaluation.generated import evaluate_generated
 
         known = (example.prompt + example.text for example in (learned.read(Report()) if learned else ()))
-        report["generation"], written = evaluate_generated(lm, source.read(Report()), characters, settings, known)
+        report["generation"], written = evaluate_generated(lm, source.read(Report()), characters, settings, known, bert)
     if out is not None:
         write_text(Path(out), markdown(report, written if generating else ()))
     if as_json:

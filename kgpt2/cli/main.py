@@ -14,7 +14,7 @@ from kgpt2 import __version__
 from kgpt2.cli.options import DEBUG, debug_option
 from kgpt2.errors import Kgpt2Error
 
-COMMANDS = ("generate", "fit", "evaluate", "data", "convert", "tokenize", "models", "env")
+COMMANDS = ("generate", "fit", "evaluate", "bench", "compare", "data", "convert", "tokenize", "models", "env")
 
 
 class LazyGroup(click.Group):

@@ -16,6 +16,31 @@ debug_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout, and nothing else there.")
 
+
+class Listed(click.ParamType):
+    """Values separated by commas.
+
+    Args:
+        kind: what each is made with: `int` or `str`.
+    """
+
+    name = "list"
+
+    def __init__(self, kind: type):
+        self._kind = kind
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "A,B,..."
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, list):
+            return value
+        try:
+            return [self._kind(one.strip()) for one in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers such as 1,8", param, ctx)
+
+
 _reading = [
     click.option("--path", metavar="DIR", help="Where a named source's files lie."),
     click.option("--text", metavar="COLUMN", help='The column, or a template such as "{title}：{text}".'),

@@ -27,3 +27,22 @@ def reading() -> Iterator[Callable[[float, int], None]]:
             progress.update(task, completed=done, examples=examples, rate=rate)
 
         yield update
+
+
+@contextlib.contextmanager
+def ticking(steps: int) -> Iterator[Callable[[str], None]]:
+    """A bar for work of so many steps; yields what tells it that one begins, and which."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task, begun = progress.add_task("", total=steps), 0
+
+        def tick(what: str) -> None:
+            nonlocal begun
+            progress.update(task, completed=begun, description=what)
+            begun += 1
+
+        yield tick

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kgpt2.data.example import Example
 from kgpt2.errors import RequestError
+from kgpt2.evaluation.bert_score import bert_score
 from kgpt2.evaluation.text_metrics import copy_rate, free_metrics, reference_metrics
 from kgpt2.generation.engine import Clock, generate, prepare_prompts
 from kgpt2.generation.language_model import LanguageModel
@@ -24,7 +25,12 @@ def cut(example: Example, characters: int | None) -> tuple[str, str]:
 
 
 def evaluate_generated(
-    lm: LanguageModel, examples: Iterable[Example], characters: int | None, settings: Settings, training: Iterable[str]
+    lm: LanguageModel,
+    examples: Iterable[Example],
+    characters: int | None,
+    settings: Settings,
+    training: Iterable[str],
+    bert: str | None = None,
 ) -> tuple[dict[str, float], list[Generation]]:
     """Continues the beginnings of texts and scores the completions.
 
@@ -34,6 +40,7 @@ def evaluate_generated(
         characters: how much of a text is its prompt; see `cut`.
         settings: how to choose tokens; where no length is set, as many as the longest of the references has, and one.
         training: what the model learned from, to look for copies; empty: no copy rate.
+        bert: the folder of a BERT for BERTScore; None: none.
 
     Returns:
         The metrics of `text_metrics`, the share of unknown tokens, and what was generated.
@@ -57,6 +64,8 @@ def evaluate_generated(
     if training:
         whole = [generation.text for generation in generations]
         report["copy_rate"] = copy_rate(whole, training)
+    if bert:
+        report |= bert_score(texts, references, bert)
     return report, generations
 
 

@@ -63,7 +63,7 @@ class Likelihood:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Window:
+class Window:
     """A part of a text that fits the context.
 
     Attributes:
@@ -99,7 +99,7 @@ def score(
     if not 1 <= stride <= runtime.context:
         raise RequestError(f"--stride: {stride} is not between 1 and the context of {runtime.context}")
     total = Likelihood()
-    waiting: list[_Window] = []
+    waiting: list[Window] = []
     examples = iter(examples)
     while some := list(itertools.islice(examples, 256)):
         table = encode(some, codec)
@@ -118,40 +118,59 @@ def score(
     yield total
 
 
-def _windows(ids: np.ndarray, prompt: int, context: int, stride: int) -> Iterator[_Window]:
+def _windows(ids: np.ndarray, prompt: int, context: int, stride: int) -> Iterator[Window]:
     """As transformers' guide to perplexity cuts a text; a window of so many tokens predicts one more."""
     scored = prompt  # targets left to skip, then targets scored: the first target is token 1
     targets = len(ids) - 1
     for start in range(0, targets, stride):
         end = min(start + context, targets)
         if end > scored:
-            yield _Window(ids[start : end + 1], end - max(scored, start))
+            yield Window(ids[start : end + 1], end - max(scored, start))
             scored = end
         if end == targets:
             return
 
 
-def _add(total: Likelihood, windows: Sequence[_Window], runtime: Runtime, codec: Codec, unknown_id: int | None) -> None:
-    windows = sorted(windows, key=lambda window: -len(window.ids))
-    while windows:
-        width = len(windows[0].ids) - 1
+def _add(total: Likelihood, windows: Sequence[Window], runtime: Runtime, codec: Codec, unknown_id: int | None) -> None:
+    for window, (logprobs, hits) in zip(windows, score_windows(runtime, windows, codec.pad_id), strict=True):
+        total.nats -= float(logprobs.sum())
+        total.hits += int(hits.sum())
+        total.tokens += len(hits)
+        if unknown_id is not None:
+            total.unknown += int((window.ids[-window.scored :] == unknown_id).sum())
+
+
+def score_windows(runtime: Runtime, windows: Sequence[Window], pad_id: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Log-probabilities of the scored targets of windows, and whether each is one that no other token beats.
+
+    Args:
+        runtime: computes the logits; windows of like length share a call.
+        windows: none of more tokens than the context and one.
+        pad_id: fills up shorter ones.
+
+    Returns:
+        In the order of the windows: float64 and bool, of the scored targets.
+    """
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    waiting = sorted(range(len(windows)), key=lambda number: -len(windows[number].ids))
+    while waiting:
+        width = len(windows[waiting[0]].ids) - 1
         if runtime.static_shapes:
             width = min(round_up(width, PREFILL_STEP), runtime.context)
         size = max(1, PLACES // width)
-        batch, windows = windows[:size], windows[size:]
-        inputs = [window.ids[:-1] for window in batch]
+        batch, waiting = waiting[:size], waiting[size:]
+        inputs = [windows[number].ids[:-1] for number in batch]
         if runtime.static_shapes:
             inputs += [inputs[0]] * (size - len(inputs))
-        token_ids, pads = pad_left(inputs, width, codec.pad_id)
-        logits = runtime.logits(token_ids, pads)
-        for row, window in zip(logits, batch, strict=False):
-            targets = window.ids[-window.scored :].astype(np.int64)
-            scores = row[-window.scored :]
-            chosen = scores[np.arange(len(targets)), targets]
-            greatest = scores.max(axis=-1)
-            sums = np.exp(scores - greatest[:, None]).sum(axis=-1, dtype=np.float64)
-            total.nats += float((np.log(sums) + greatest - chosen).sum(dtype=np.float64))
-            total.hits += int((chosen >= greatest).sum())
-            total.tokens += len(targets)
-            if unknown_id is not None:
-                total.unknown += int((targets == unknown_id).sum())
+        logits = runtime.logits(*pad_left(inputs, width, pad_id))
+        for row, number in zip(logits, batch, strict=False):
+            window = windows[number]
+            found[number] = _target_scores(row[-window.scored :], window.ids[-window.scored :].astype(np.int64))
+    return [found[number] for number in range(len(windows))]
+
+
+def _target_scores(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chosen = logits[np.arange(len(targets)), targets].astype(np.float64)
+    greatest = logits.max(axis=-1)
+    sums = np.exp(logits - greatest[:, None]).sum(axis=-1, dtype=np.float64)
+    return chosen - greatest - np.log(sums), chosen >= greatest

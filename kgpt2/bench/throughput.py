@@ -1,0 +1,108 @@
+"""Tokens per second of a model by sampler, batch, length, dtype and runtime."""
+
+import contextlib
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+
+from kgpt2.bench.serve import start
+from kgpt2.bench.turns import paired_ratio, spread
+
+# A row whose rounds lie further apart than this share of their median says little.
+NOISE = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What one row of the table measures.
+
+    Attributes:
+        sampler: with the other settings at their defaults.
+        batch: rows computed at a time.
+        prompt_tokens: of each row, the start token included.
+        new_tokens: that each row writes; the end token is kept away.
+    """
+
+    sampler: str
+    batch: int
+    prompt_tokens: int
+    new_tokens: int
+
+
+def measure(
+    model: str,
+    cases: Sequence[Case],
+    routes: Sequence[tuple[str, str]],
+    rounds: int,
+    tick: Callable[[str], None] = lambda what: None,
+) -> tuple[list[dict], str]:
+    """Measures cases on routes; each route is a process of its own, and the rounds are interleaved.
+
+    Args:
+        model: any MODEL.
+        cases: what to measure.
+        routes: pairs of dtype and runtime ("openvino" or "keras").
+        rounds: of each case, after the calls that warm up.
+        tick: is told of each step, `steps` in all.
+
+    Returns:
+        A row for each route and case: its settings, startup_seconds (loading, and what the case compiled),
+        first_token_seconds (median of three), tokens_per_second and milliseconds_per_token (min, median, max of the
+        rounds; a token of every row of the batch is one step), peak_memory_mb (None where the system does not tell),
+        and relative_to_greedy (None where greedy was not measured). And what the routes computed on.
+
+    Raises:
+        RequestError: the model, or a runtime, refused.
+        WorkError: a route failed.
+    """
+    with contextlib.ExitStack() as stack:
+        servers, firsts, calls = [], {}, {}
+        for dtype, runtime in routes:
+            tick(f"{dtype} on {runtime}: loading")
+            servers.append(stack.enter_context(start("engine", model=model, dtype=dtype, runtime=runtime)))
+        jobs = [(number, case) for number in range(len(routes)) for case in cases]
+        for number, case in jobs:
+            tick(f"{case.sampler}, batch {case.batch}: warming up")
+            firsts[number, case] = servers[number].ask(first=True, **dataclasses.asdict(case))
+            calls[number, case] = []
+        for _ in range(rounds):
+            for number, case in jobs:
+                tick(f"{case.sampler}, batch {case.batch}")
+                calls[number, case].append(servers[number].ask(**dataclasses.asdict(case)))
+    rates = {job: [call["new_tokens"] / call["seconds"] for call in done] for job, done in calls.items()}
+    rows = []
+    for number, case in jobs:
+        (dtype, runtime), first, own = routes[number], firsts[number, case], rates[number, case]
+        greedy = rates.get((number, dataclasses.replace(case, sampler="greedy")))
+        rows.append(
+            {
+                **dataclasses.asdict(case),
+                "dtype": dtype,
+                "runtime": runtime,
+                "startup_seconds": servers[number].startup + first["compile_seconds"],
+                "first_token_seconds": first["first_token_seconds"],
+                "tokens_per_second": spread(own),
+                "milliseconds_per_token": spread([1000 * case.batch / rate for rate in own]),
+                "relative_to_greedy": paired_ratio(own, greedy) if greedy else None,
+                "peak_memory_mb": first["peak_memory_mb"],
+            }
+        )
+    return rows, firsts[jobs[0]]["device"]
+
+
+def steps(cases: Sequence[Case], routes: Sequence[tuple[str, str]], rounds: int) -> int:
+    """How many ticks `measure` gives."""
+    return len(routes) * (1 + len(cases) * (1 + rounds))
+
+
+def too_noisy(rows: Sequence[dict]) -> str | None:
+    """What to say where the rounds of some rows differ too much to tell; None: nothing."""
+    widths = [(row["max"] - row["min"]) / row["median"] for row in (row["tokens_per_second"] for row in rows)]
+    wide = [width for width in widths if width > NOISE]
+    if not wide:
+        return None
+    return (
+        f"the machine was too noisy to tell: the rounds of {len(wide)} of {len(rows)} rows differ by more than "
+        f"{NOISE:.0%} (by {statistics.median(wide):.0%} in the middle)\n"
+        "close what else is running, or ask for more --rounds"
+    )

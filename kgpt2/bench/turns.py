@@ -1,0 +1,122 @@
+"""Routes that take turns: each in a process of its own that loads, warms up, and answers when it is asked.
+
+So rounds are interleaved, a slow minute of the machine hits every route, and ratios are taken within a round.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from kgpt2.errors import Kgpt2Error, RequestError, WorkError
+
+THREADS = os.cpu_count() or 1
+# Of what a route that failed has said.
+_LAST_LINES = 3
+
+
+def serve(prepare: Callable[[], Callable[[dict], dict]]) -> None:
+    """The life of a route: requests come in on stdin and replies go out on stdout, a line of JSON each.
+
+    What libraries print goes to stderr.
+
+    Args:
+        prepare: loads, and gives what answers a request. The seconds it takes are the first reply, as "startup".
+    """
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def reply(value: dict) -> None:
+        print(json.dumps(value), file=out, flush=True)
+
+    try:
+        began = time.perf_counter()
+        answer = prepare()
+        reply({"startup": time.perf_counter() - began})
+        for line in sys.stdin:
+            reply(answer(json.loads(line)))
+    except Kgpt2Error as error:
+        reply({"error": str(error), "status": error.exit_status})
+
+
+class Route:
+    """A route's process, ready.
+
+    Args:
+        name: for messages.
+        command: starts it; it has to call `serve`.
+        environment: what it adds to this process' own.
+
+    Attributes:
+        startup: the seconds until it was ready, the start of Python included.
+
+    Raises:
+        RequestError: it refused the request.
+        WorkError: it failed.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]):
+        self.name = name
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        began = time.perf_counter()
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **environment},
+        )
+        self._reply()
+        self.startup = time.perf_counter() - began
+
+    def ask(self, **request) -> dict:
+        """Sends a request and waits for the reply; errors as those of the class."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._reply()
+
+    def _reply(self) -> dict:
+        reply = json.loads(self._process.stdout.readline() or "{}")
+        if "error" in reply:
+            kind = RequestError if reply["status"] == RequestError.exit_status else WorkError
+            raise kind(reply["error"])
+        if not reply:
+            status = self._process.wait()
+            self._said.seek(0)
+            last = [line.rstrip() for line in self._said if line.strip()][-_LAST_LINES:]
+            raise WorkError("\n".join([f"{self.name}: its process ended with status {status}", *last]))
+        return reply
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
+
+    def __enter__(self) -> "Route":
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        if kind is not None:
+            self._process.kill()
+        self.close()
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The least, the median and the greatest."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def paired_ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the ratios of one route to another, round by round."""
+    return statistics.median(one / other for one, other in zip(values, others, strict=True))

@@ -1,0 +1,139 @@
+"""kgpt2 as a model of EleutherAI's lm-evaluation-harness (extra `eval`).
+
+    import lm_eval
+    from kgpt2.evaluation.harness import Kgpt2LM
+
+    lm_eval.simple_evaluate(model=Kgpt2LM("runs/couplets"), tasks=["..."])
+
+After this import the harness also knows it by its name: `simple_evaluate(model="kgpt2", model_args="model=gpt2_base_en")`.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import TemplateLM
+from lm_eval.api.registry import register_model
+from lm_eval.utils import get_rolling_token_windows
+
+from kgpt2.errors import RequestError
+from kgpt2.evaluation.scoring import Window, score_windows
+from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.language_model import load
+from kgpt2.generation.rows import Prompt
+from kgpt2.generation.settings import Settings
+
+# What the harness' own models write at most where a task does not say.
+NEW_TOKENS = 256
+
+
+@register_model("kgpt2")
+class Kgpt2LM(TemplateLM):
+    """Any MODEL as a model of the harness, on any runtime.
+
+    Chinese models read their start token before every text, as in training; stock GPT-2 reads <|endoftext|> only where
+    there is no context, as the harness' own Hugging Face model does.
+
+    Args:
+        model: any MODEL.
+        dtype: as in `kgpt2.load`.
+        runtime: as in `kgpt2.load`.
+        batch_size: rows that are generated at a time.
+
+    Raises:
+        RequestError: the model or the runtime refuses.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        dtype: str = "float32",
+        runtime: str = "auto",
+        batch_size: int | str = 32,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ):
+        super().__init__()
+        self.lm = load(model, dtype, runtime)
+        self.batch_size = int(batch_size)
+        self.tokenizer_name = model
+
+    @property
+    def eot_token_id(self) -> int:
+        return self.lm.tokenizer.end_id
+
+    @property
+    def prefix_token_id(self) -> int:
+        return self.lm.tokenizer.start_id
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the context."""
+        return self.lm.runtime.context
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
+        """Token ids; those of a Chinese model begin with its start token, unless `add_special_tokens` is False."""
+        start = self.lm.checkpoint.is_chinese and add_special_tokens is not False
+        return [self.prefix_token_id] * start + self.lm.tokenizer.encode(string)
+
+    def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs) -> list[tuple[float, bool]]:
+        """The continuation's log-probability, and whether greedy decoding would write it.
+
+        Where context and continuation are too long together, the context loses its beginning.
+        """
+        windows = []
+        for _, context, continuation in requests:
+            if len(continuation) > self.max_length:
+                raise RequestError(f"a continuation of {len(continuation)} tokens, the context is {self.max_length}")
+            ids = np.array([*context, *continuation][-(self.max_length + 1) :], "int32")
+            windows.append(Window(ids, len(continuation)))
+        scores = score_windows(self.lm.runtime, windows, self.lm.tokenizer.pad_id)
+        return [(float(logprobs.sum()), bool(hits.all())) for logprobs, hits in scores]
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        """The log-probability of whole texts; long ones in windows as the harness cuts them."""
+        owners, windows = [], []
+        for number, request in enumerate(requests):
+            ids = self.tok_encode(request.args[0], add_special_tokens=False)
+            for inputs, targets in get_rolling_token_windows(ids, self.prefix_token_id, self.max_length, 1):
+                owners.append(number)
+                windows.append(Window(np.array([*inputs, targets[-1]], "int32"), len(targets)))
+        sums = np.zeros(len(requests))
+        scores = score_windows(self.lm.runtime, windows, self.lm.tokenizer.pad_id)
+        for number, (logprobs, _) in zip(owners, scores, strict=True):
+            sums[number] += logprobs.sum()
+        return sums.tolist()
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """Completions up to the first stop text, greedy unless the task asks for draws."""
+        found: dict[int, str] = {}
+        numbers = sorted(range(len(requests)), key=lambda number: repr(requests[number].args[1]))
+        for _, same in itertools.groupby(numbers, key=lambda number: repr(requests[number].args[1])):
+            group = list(same)
+            settings = self._settings(requests[group[0]].args[1])
+            prompts = list(self._prompts([requests[number].args[0] for number in group], settings.max_new_tokens))
+            generations = generate(self.lm.runtime, self.lm.tokenizer, prompts, settings, Clock())
+            for number, generation in zip(group, generations, strict=True):
+                found[number] = generation.completion
+        return [found[number] for number in range(len(requests))]
+
+    def _settings(self, asked: dict) -> Settings:
+        until = asked.get("until") or []
+        drawn = bool(asked.get("do_sample")) and asked.get("temperature", 1.0) > 0
+        most = asked.get("max_gen_toks") or asked.get("max_new_tokens") or NEW_TOKENS
+        draws = {"temperature": asked.get("temperature", 1.0), "p": asked.get("top_p", 1.0), "k": asked.get("top_k", 0)}
+        return Settings(
+            sampler="top_p" if drawn else "greedy",
+            stop=tuple(text for text in ([until] if isinstance(until, str) else until) if text),
+            max_new_tokens=min(most, self.max_length - 1),
+            batch_size=self.batch_size,
+            seed=0,
+            **(draws if drawn else {}),
+        )
+
+    def _prompts(self, contexts: Sequence[str], new_tokens: int) -> Iterator[Prompt]:
+        """Contexts that leave room for what is to be written: a long one loses its beginning."""
+        for context in contexts:
+            ids = self.tok_encode(context) or [self.prefix_token_id]
+            yield Prompt(context, ids[-(self.max_length - new_tokens) :], new_tokens)
