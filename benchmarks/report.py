@@ -1,7 +1,7 @@
 """benchmarks/RESULTS.md, made of the JSON files in benchmarks/results: nothing in it is typed by hand.
 
-    python benchmarks/report.py
-    python benchmarks/report.py --check   # exit status 1 where RESULTS.md is not what the files say
+python benchmarks/report.py
+python benchmarks/report.py --check   # exit status 1 where RESULTS.md is not what the files say
 """
 
 import argparse
@@ -18,9 +18,9 @@ MACHINE = ("machine", "system", "device", "date", "python", *PACKAGES)
 LEFT_OUT = ("killed_after_seconds", "resumed_from", "range", "memory_mb")
 INTRODUCTION = f"""# Recorded results
 
-Made by `python benchmarks/{Path(__file__).name}` from the files in `benchmarks/results`; what each measures, and how, is in the script
-that is named. Figures of one section were measured together; those of different sections may be from different days
-and machines, and are not to be compared. Ratios are medians of the rounds' own.
+Made by `python benchmarks/{Path(__file__).name}` from the files in `benchmarks/results`; what each measures, and
+how, is in the script that is named. Figures of one section were measured together; those of different sections may be from
+different days and machines, and are not to be compared. Ratios are medians of the rounds' own.
 """
 
 
@@ -70,13 +70,13 @@ def section(content: Mapping) -> Iterator[str]:
 
 def parts(content: Mapping, above: str = "") -> Iterator[str]:
     """Plain values in a line, then tables, each under its name."""
-    content = {key: value for key, value in content.items() if key not in LEFT_OUT}
     if "median" in content:
         content = {"": rates(content)} | {
             key: value
             for key, value in content.items()
-            if key not in ("median", "range", "startup_seconds") and not key.startswith("ratio_to")
+            if key not in ("median", "startup_seconds") and not key.startswith("ratio_to")
         }
+    content = {key: value for key, value in content.items() if key not in LEFT_OUT}
     plain = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
     if plain:
         yield ", ".join(f"{words(key)}: {number(value)}" for key, value in plain.items())

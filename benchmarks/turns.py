@@ -46,9 +46,9 @@ def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: 
         rounds: after one that does not count.
     """
     servers: dict[str, turns.Route] = {}
-    for name, environment in routes.items():
+    for name, added in routes.items():
         try:
-            servers[name] = turns.Route(name, [sys.executable, script, "--serve", name, *arguments], environment)
+            servers[name] = turns.Route(name, [sys.executable, script, "--serve", name, *arguments], added)
             print(f"{name}: ready in {servers[name].startup:.1f} s", file=sys.stderr)
         except Kgpt2Error as error:
             print(f"{name}: failed\n{error}", file=sys.stderr)

@@ -80,9 +80,12 @@ def process():
 @pytest.fixture(scope="session")
 def chinese_preset(tmp_path_factory) -> Path:
     """A random Chinese model, sharp enough that its best tokens stand out: 2 layers, width 32, context 64."""
+    import keras
+
     import kgpt2.models as models
     from kgpt2.checkpoints.vocabulary import count_vocabulary
 
+    keras.utils.set_random_seed(0)
     task = models.from_scratch(
         count_vocabulary(LINES), layers=2, heads=2, width=32, sequence_length=64, dtype="float32", dropout=0.1
     )
@@ -106,10 +109,12 @@ def english_files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def english_preset(tmp_path_factory, english_files) -> Path:
     """A random stock KerasHub GPT-2: 2 layers, width 32, context 64."""
+    import keras
     import keras_hub
 
     import kgpt2.models  # noqa: F401
 
+    keras.utils.set_random_seed(0)
     tokenizer = keras_hub.models.GPT2Tokenizer(
         str(english_files / "vocabulary.json"), str(english_files / "merges.txt")
     )

@@ -57,10 +57,11 @@ def _findings(calls: list[dict], row: dict, where: str) -> list[str]:
     first, again, after, last = calls
     rate = row["tokens_per_second"]["median"]
     return [
-        f"The first call claims {first['claimed_tokens_per_second']:.2f} tokens/s; {first['compiling_share']:.0%} of its "
-        f"{first['seconds']:.2f} s was compiling. The same call again takes {again['seconds']:.2f} s.",
+        f"The first call claims {first['claimed_tokens_per_second']:.2f} tokens/s; {first['compiling_share']:.0%} of "
+        f"its {first['seconds']:.2f} s was compiling. The same call again takes {again['seconds']:.2f} s.",
         f"compile(), which every fine-tuning calls, throws the compiled program away: the next call takes "
-        f"{after['seconds']:.2f} s, {after['compiling_share']:.0%} of it compiling, and the one after {last['seconds']:.2f}.",
+        f"{after['seconds']:.2f} s, {after['compiling_share']:.0%} of it compiling, and the one after that "
+        f"{last['seconds']:.2f} s.",
         f"The tutorial divides {first['length']} by the seconds. The prompt is {first['prompt_tokens']} of these, and "
         f"{first['new_tokens']} tokens were written: {again['tokens_per_second']:.2f} tokens/s when warm.",
         f"kgpt2 writes {rate:.1f} tokens/s here ({row['runtime']}, {where}), "

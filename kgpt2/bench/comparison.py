@@ -28,7 +28,9 @@ def require_torch() -> None:
     """Raises RequestError where PyTorch or transformers is not installed."""
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:
-            raise RequestError(f"{package}: is not installed, and there is nothing to compare with\npip install 'kgpt2[torch]'")
+            raise RequestError(
+                f"{package}: is not installed, and there is nothing to compare with\npip install 'kgpt2[torch]'"
+            )
 
 
 @contextlib.contextmanager
@@ -43,7 +45,9 @@ def transformers_folder(checkpoint: Checkpoint, against: str | None) -> Iterator
 
         other = read_model(against)
         if not isinstance(other, HuggingFaceFolder):
-            raise RequestError(f"{against}: not a folder of transformers (`kgpt2 convert --to transformers` writes one)")
+            raise RequestError(
+                f"{against}: not a folder of transformers (`kgpt2 convert --to transformers` writes one)"
+            )
         if other.shape.tensors() != checkpoint.shape.tensors():
             raise RequestError(f"{against}: another shape than the model's, their weights cannot be the same")
         yield str(other.folder)

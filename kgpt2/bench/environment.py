@@ -1,5 +1,6 @@
 """What a figure was measured on, and what memory a process has held."""
 
+import contextlib
 import datetime
 import os
 import platform
@@ -80,10 +81,8 @@ def peak_memory() -> float | None:
 
 def forget_peak() -> None:
     """Lets `peak_memory` begin anew, where Linux or PyTorch can; elsewhere the peak is that of the whole process."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()

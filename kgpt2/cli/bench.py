@@ -8,7 +8,9 @@ from kgpt2.cli.options import Listed, debug_option, json_option, say
 @click.command("bench")
 @click.argument("model")
 @click.option("--batch", type=Listed(int), default="1,8", show_default=True, help="Rows computed at a time.")
-@click.option("--samplers", type=Listed(str), default="greedy,top_k,top_p", show_default=True, help="Also random, beam.")
+@click.option(
+    "--samplers", type=Listed(str), default="greedy,top_k,top_p", show_default=True, help="Also random, beam."
+)
 @click.option("--prompt-tokens", type=Listed(int), default="8", show_default=True, help="The start token included.")
 @click.option("--new-tokens", type=Listed(int), help="Of each row.  [default: 128, or what the context leaves]")
 @click.option("--dtype", type=Listed(str), default="float32", show_default=True, help="Also bfloat16, int8, int4.")

@@ -8,7 +8,9 @@ from kgpt2.cli.options import Listed, debug_option, json_option
 @click.command("compare")
 @click.argument("model")
 @click.option("--against", metavar="FOLDER", help="A folder of transformers with the same weights.  [default: MODEL's]")
-@click.option("--batch", type=Listed(int), default="1,8", show_default=True, help="Rows that generate writes at a time.")
+@click.option(
+    "--batch", type=Listed(int), default="1,8", show_default=True, help="Rows that generate writes at a time."
+)
 @click.option("--new-tokens", type=click.IntRange(min=1), default=64, show_default=True, help="Of each row.")
 @click.option("--tasks", type=Listed(str), default="generate,fit", show_default=True, help="What to measure.")
 @click.option("--runtime", default="auto", show_default=True, help="Of kgpt2's generate: openvino, keras, or auto.")
@@ -69,9 +71,7 @@ def command(
         # What does not compute the same is not compared any further.
         tasks = [] if failed else tasks
         where = choose_runtime("float32", runtime)
-        report["rows"] = comparison.measure(
-            model, folder, batch, new_tokens, width, tasks, sides, where, rounds, tick
-        )
+        report["rows"] = comparison.measure(model, folder, batch, new_tokens, width, tasks, sides, where, rounds, tick)
     if out:
         write_json(Path(out), report)
     if plot and report["rows"]:

@@ -5,7 +5,7 @@
 
     lm_eval.simple_evaluate(model=Kgpt2LM("runs/couplets"), tasks=["..."])
 
-After this import the harness also knows it by its name: `simple_evaluate(model="kgpt2", model_args="model=gpt2_base_en")`.
+After this import the harness also knows it by its name: `model="kgpt2", model_args="model=gpt2_base_en"`.
 """
 
 import itertools
@@ -57,7 +57,6 @@ class Kgpt2LM(TemplateLM):
         super().__init__()
         self.lm = load(model, dtype, runtime)
         self.batch_size = int(batch_size)
-        self.tokenizer_name = model
 
     @property
     def eot_token_id(self) -> int:

@@ -68,5 +68,13 @@ def test_the_report_shows_every_figure(tmp_path):
     path = tmp_path / "bench_small.json"
     path.write_text(json.dumps(content), "utf-8")
     text = report.document([path])
-    for words in ("a machine, 2026-01-02", "keras 3.0", "steps: 7", "2.5 (1 to 3)", "4.25", "7.0 to 9.0", "kgpt2 bench"):
+    for words in (
+        "a machine, 2026-01-02",
+        "keras 3.0",
+        "steps: 7",
+        "2.5 (1 to 3)",
+        "4.25",
+        "7.0 to 9.0",
+        "kgpt2 bench",
+    ):
         assert words in text

@@ -59,6 +59,10 @@ def test_each_pair_by_hand(bert):
 
 
 def test_what_is_refused(bert, tmp_path):
-    for model, layer, words in ((str(bert), 4, "layers 1 to 3"), (str(tmp_path), None, "no BERT"), ("x", None, "not a")):
+    for model, layer, words in (
+        (str(bert), 4, "layers 1 to 3"),
+        (str(tmp_path), None, "no BERT"),
+        ("x", None, "not a"),
+    ):
         with pytest.raises(RequestError, match=words):
             bert_score(TEXTS, REFERENCES, model, layer)
