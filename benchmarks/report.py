@@ -18,9 +18,9 @@ MACHINE = ("machine", "system", "device", "date", "python", *PACKAGES)
 LEFT_OUT = ("killed_after_seconds", "resumed_from", "range", "memory_mb")
 INTRODUCTION = f"""# Recorded results
 
-Made by `python benchmarks/{Path(__file__).name}` from the files in `benchmarks/results`; what each measures, and
-how, is in the script that is named. Figures of one section were measured together; those of different sections may be from
-different days and machines, and are not to be compared. Ratios are medians of the rounds' own.
+Made by `python benchmarks/{Path(__file__).name}` from the files in `benchmarks/results`; what each
+measures, and how, is in the script that is named. Figures of one section were measured together; those of different
+sections may be from different days and machines, and are not to be compared. Ratios are medians of the rounds' own.
 """
 
 
@@ -110,7 +110,7 @@ def rates(content: Mapping) -> list[dict]:
     rows = []
     for route, median in content["median"].items():
         low, high = content["range"][route]
-        row = {"route": route, "median": median, "range": f"{low:,} to {high:,}"}
+        row = {"route": route, "median": median, "rounds": f"{low:,} to {high:,}"}
         if ratio:
             row[words(ratio)] = content[ratio][route]
         if route in content.get("startup_seconds", {}):

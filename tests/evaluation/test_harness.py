@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 lm_eval = pytest.importorskip("lm_eval")
 pytestmark = pytest.mark.slow
 LINES = [("hello", " world"), ("the old", " world hello"), ("", "hello world")]
-LONG = "hello world " * 30
+LONG = "hello world " * 60
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def english(tmp_path_factory, english_preset):
 def logprob(network, ids, first):
     """The sum over the tokens from `first` on, and whether each is the best."""
     with torch.no_grad():
-        logits = network(torch.tensor([ids])).logits[0].log_softmax(-1)
+        logits = network(torch.tensor([ids[:-1]])).logits[0].log_softmax(-1)
     places = range(first - 1, len(ids) - 1)
     values = [float(logits[place, ids[place + 1]]) for place in places]
     return sum(values), all(int(logits[place].argmax()) == ids[place + 1] for place in places)
@@ -74,16 +74,19 @@ def test_whole_texts_roll(english):
     assert found[1] == pytest.approx(total, abs=1e-3)
 
 
-def test_generation_stops_where_it_is_told(english):
-    lm, _ = english
-    free = lm.generate_until(requests("generate_until", ("hello", {"max_gen_toks": 12})), disable_tqdm=True)
-    stop = free[0][3]
-    tasks = [("hello", {"until": [stop], "max_gen_toks": 12}), ("the", {"max_gen_toks": 5}), ("hello", {"until": stop})]
+def test_generation_stops_where_it_is_told(chinese_preset):
+    from kgpt2.evaluation.harness import Kgpt2LM
+
+    lm = Kgpt2LM(str(chinese_preset))
+    (free,) = lm.generate_until(requests("generate_until", ("春眠", {"max_gen_toks": 12})), disable_tqdm=True)
+    stop = free[3]
+    tasks = [("春眠", {"until": [stop], "max_gen_toks": 12}), ("白", {"max_gen_toks": 5})]
+    tasks += [("春眠", {"until": stop, "max_gen_toks": 11})]
     found = lm.generate_until(requests("generate_until", *tasks), disable_tqdm=True)
-    assert found[0] == free[0].split(stop)[0] == found[2]
-    assert found[1] == lm.lm.generate("the", sampler="greedy", max_new_tokens=5)[0].completion
+    assert found[0] == free.split(stop)[0] == found[2]
+    assert found[1] == lm.lm.generate("白", sampler="greedy", max_new_tokens=5)[0].completion
     drawn = {"do_sample": True, "temperature": 2.0, "max_gen_toks": 12}
-    assert lm.generate_until(requests("generate_until", ("hello", drawn)), disable_tqdm=True) != free
+    assert lm.generate_until(requests("generate_until", ("春眠", drawn)), disable_tqdm=True) != [free]
 
 
 def test_a_task_of_local_data(english, tmp_path):
