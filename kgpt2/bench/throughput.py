@@ -2,14 +2,10 @@
 
 import contextlib
 import dataclasses
-import statistics
 from collections.abc import Callable, Sequence
 
 from kgpt2.bench.serve import start
 from kgpt2.bench.turns import paired_ratio, spread
-
-# A row whose rounds lie further apart than this share of their median says little.
-NOISE = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,16 +89,3 @@ def measure(
 def steps(cases: Sequence[Case], routes: Sequence[tuple[str, str]], rounds: int) -> int:
     """How many ticks `measure` gives."""
     return len(routes) * (1 + len(cases) * (1 + rounds))
-
-
-def too_noisy(rows: Sequence[dict]) -> str | None:
-    """What to say where the rounds of some rows differ too much to tell; None: nothing."""
-    widths = [(row["max"] - row["min"]) / row["median"] for row in (row["tokens_per_second"] for row in rows)]
-    wide = [width for width in widths if width > NOISE]
-    if not wide:
-        return None
-    return (
-        f"the machine was too noisy to tell: the rounds of {len(wide)} of {len(rows)} rows differ by more than "
-        f"{NOISE:.0%} (by {statistics.median(wide):.0%} in the middle)\n"
-        "close what else is running, or ask for more --rounds"
-    )

@@ -35,9 +35,10 @@ def command(
 
     from rich.console import Console
 
-    from kgpt2.bench.environment import environment
+    from kgpt2.bench.environment import busy, environment
+    from kgpt2.bench.noise import too_noisy
     from kgpt2.bench.plots import draw_article, draw_throughput, require_format
-    from kgpt2.bench.throughput import measure, steps, too_noisy
+    from kgpt2.bench.throughput import measure, steps
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.bench_report import article_table, throughput_table
     from kgpt2.cli.progress import ticking
@@ -57,7 +58,7 @@ def command(
     if plot:
         require_format(plot)
     checkpoint = read_model(model)
-    report = {"environment": environment(), "model": model}
+    report, others = {"environment": environment(), "model": model}, busy()
     if article:
         from kgpt2.bench.article import STEPS, take_apart
 
@@ -69,9 +70,9 @@ def command(
         routes = [(one, choose_runtime(one, where)) for one in dtype for where in runtime]
         with ticking(steps(cases, routes, rounds)) as tick:
             report["rows"], report["environment"]["device"] = measure(model, cases, routes, rounds, tick)
-        if noise := too_noisy(report["rows"]):
-            say(f"warning: {noise}")
         shown, draw = throughput_table, draw_throughput
+    if noise := too_noisy(others, [row["tokens_per_second"] for row in report["rows"]]):
+        say(f"warning: {noise}")
     if out:
         write_json(Path(out), report)
     if plot:

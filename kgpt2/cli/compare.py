@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import Listed, debug_option, json_option
+from kgpt2.cli.options import Listed, debug_option, json_option, say
 
 
 @click.command("compare")
@@ -36,7 +36,8 @@ def command(
     from rich.console import Console
 
     from kgpt2.bench import comparison
-    from kgpt2.bench.environment import environment
+    from kgpt2.bench.environment import busy, environment
+    from kgpt2.bench.noise import too_noisy
     from kgpt2.bench.plots import draw_comparison, require_format
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.bench_report import comparison_table
@@ -59,7 +60,7 @@ def command(
     new_tokens = min(new_tokens, context - comparison.PROMPT_TOKENS)
     sides = [side for side in comparison.SIDES if kerashub or side != "kerashub"]
     tasks = [] if parity_only else tasks
-    report = {"environment": environment(), "model": model}
+    report, others = {"environment": environment(), "model": model}, busy()
     with (
         comparison.transformers_folder(checkpoint, against) as folder,
         ticking(comparison.steps(batch, tasks, sides, rounds)) as tick,
@@ -72,6 +73,9 @@ def command(
         tasks = [] if failed else tasks
         where = choose_runtime("float32", runtime)
         report["rows"] = comparison.measure(model, folder, batch, new_tokens, width, tasks, sides, where, rounds, tick)
+    rates = [row[side]["tokens_per_second"] for row in report["rows"] for side in sides]
+    if rates and (noise := too_noisy(others, rates)):
+        say(f"warning: {noise}")
     if out:
         write_json(Path(out), report)
     if plot and report["rows"]:

@@ -95,10 +95,24 @@ def test_a_model_that_is_not_there(kgpt2):
 
 
 def test_noise_is_said():
-    from kgpt2.bench.throughput import too_noisy
+    from kgpt2.bench.noise import too_noisy
 
-    def row(low, middle, high):
-        return {"tokens_per_second": {"min": low, "median": middle, "max": high}}
+    quiet, wide = {"min": 95, "median": 100, "max": 105}, {"min": 60, "median": 100, "max": 110}
+    assert too_noisy(0.01, [quiet]) is None
+    assert too_noisy(None, [quiet]) is None
+    assert "1 of 2 rows" in too_noisy(0.0, [quiet, wide])
+    assert "something else took 50% of the processors" in too_noisy(0.5, [quiet])
 
-    assert too_noisy([row(95, 100, 105), row(90, 100, 110)]) is None
-    assert "1 of 2 rows" in too_noisy([row(95, 100, 105), row(60, 100, 110)])
+
+def test_others_are_seen():
+    import subprocess
+    import sys
+
+    from kgpt2.bench.environment import busy
+
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            found = busy()
+        finally:
+            other.kill()
+    assert found is None or found > 0.01

@@ -1,0 +1,31 @@
+"""Whether a machine was quiet enough for what was measured on it."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+# What others may take of the processors, and how far the rounds of a row may lie apart, as shares.
+BUSY, SPREAD = 0.1, 0.25
+
+
+def too_noisy(busy: float | None, rates: Sequence[Mapping[str, float]]) -> str | None:
+    """What to say where figures say little; None: nothing.
+
+    Args:
+        busy: of the processors, before anything was measured; see `environment.busy`.
+        rates: "min", "median" and "max" of each row's rounds.
+    """
+    reasons = []
+    if busy is not None and busy > BUSY:
+        reasons.append(f"something else took {busy:.0%} of the processors")
+    widths = [(rate["max"] - rate["min"]) / rate["median"] for rate in rates]
+    wide = [width for width in widths if width > SPREAD]
+    if wide:
+        reasons.append(
+            f"the rounds of {len(wide)} of {len(rates)} rows differ by more than {SPREAD:.0%} "
+            f"(by {statistics.median(wide):.0%} in the middle)"
+        )
+    if not reasons:
+        return None
+    return (
+        f"the machine was too noisy to tell: {', and '.join(reasons)}\nclose what else runs, or ask for more --rounds"
+    )
