@@ -11,6 +11,7 @@ LIMIT = 180
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs(path, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient")
