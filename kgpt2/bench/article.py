@@ -14,6 +14,7 @@ from kgpt2.bench.serve import start
 from kgpt2.bench.throughput import Case, measure
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
+from kgpt2.generation.language_model import choose_runtime
 
 # The tutorial's prompts, for English and for Chinese, and its length.
 ENGLISH, CHINESE, LENGTH = "My trip was", "春眠不觉晓", 200
@@ -22,13 +23,13 @@ ROUNDS = 3
 STEPS = 2 + len(CALLS) + 2 + ROUNDS
 
 
-def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> dict:
+def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> tuple[dict, str]:
     """Runs the tutorial's calls through KerasHub, and then kgpt2's engine on the same prompt's length.
 
     Returns:
         "article": the calls, each with its seconds, the tokens/s that the tutorial would claim, those of the tokens
         that were really written, and the share of it that was compiling; and findings in sentences. "rows": kgpt2's
-        own, as `throughput.measure` gives them.
+        own, as `throughput.measure` gives them. And what both computed on.
 
     Raises:
         RequestError: the model refused.
@@ -48,9 +49,9 @@ def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) 
         call["compiling_share"] = max(0.0, 1 - warm / call["seconds"])
     prompt = calls[0]["prompt_tokens"]
     case = Case("top_k", 1, prompt, calls[0]["length"] - prompt)
-    rows, where = measure(model, [case], [("float32", "openvino")], ROUNDS, tick)
+    rows, where = measure(model, [case], [("float32", choose_runtime("float32", "auto"))], ROUNDS, tick)
     article = {"prompt": _prompt(checkpoint), "load_seconds": load, "calls": calls}
-    return {"article": article | {"findings": _findings(calls, rows[0], where)}, "rows": rows}
+    return {"article": article | {"findings": _findings(calls, rows[0], where)}, "rows": rows}, where
 
 
 def _findings(calls: list[dict], row: dict, where: str) -> list[str]:

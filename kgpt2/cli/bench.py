@@ -63,7 +63,8 @@ def command(
         from kgpt2.bench.article import STEPS, take_apart
 
         with ticking(STEPS) as tick:
-            report |= take_apart(model, checkpoint, tick)
+            found, report["environment"]["device"] = take_apart(model, checkpoint, tick)
+        report |= found
         shown, draw = article_table, draw_article
     else:
         cases = _cases(checkpoint.shape.max_sequence_length, batch, samplers, prompt_tokens, new_tokens)

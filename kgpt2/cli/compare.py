@@ -57,6 +57,8 @@ def command(
     comparison.require_torch()
     checkpoint = read_model(model)
     context = checkpoint.shape.max_sequence_length
+    if context <= comparison.PROMPT_TOKENS:
+        raise RequestError(f"{model}: a context of {context} tokens is too short to compare anything")
     new_tokens = min(new_tokens, context - comparison.PROMPT_TOKENS)
     sides = [side for side in comparison.SIDES if kerashub or side != "kerashub"]
     tasks = [] if parity_only else tasks

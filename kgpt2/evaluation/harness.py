@@ -40,6 +40,7 @@ class Kgpt2LM(TemplateLM):
         dtype: as in `kgpt2.load`.
         runtime: as in `kgpt2.load`.
         batch_size: rows that are generated at a time.
+        device, max_batch_size: what the harness hands to every model by name; the runtime decides both here.
 
     Raises:
         RequestError: the model or the runtime refuses.

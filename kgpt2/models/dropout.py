@@ -18,8 +18,8 @@ class HashedDropout(keras.layers.Dropout):
     """
 
     def call(self, inputs, training=False):
-        if not training or not self.rate:
-            return inputs
+        if not training or self.rate in (0, 1):
+            return super().call(inputs, training)
         seed = self.seed_generator.next()
         kept = hashed(ops.shape(inputs), seed) >= int(self.rate * 2**31)
         return _computed_once(ops.where(kept, inputs * (1 / (1 - self.rate)), ops.zeros_like(inputs)), seed)
@@ -36,7 +36,7 @@ def hash_masks(backbone: keras_hub.models.GPT2Backbone) -> None:
 
 
 def hashed(shape, seed):
-    """Uniform int32 in [0, 2**31) of a shape; `seed` is two integers, of which either changes every number."""
+    """Uniform int32 in [0, 2**31) of a shape, as drawn from a seed: two integers, of which either changes them all."""
     seed = ops.cast(seed, "int32")
     first = _mix(seed[0])
     second = _mix(seed[1] ^ first)

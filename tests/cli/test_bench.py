@@ -57,6 +57,7 @@ def test_the_article_is_taken_apart(kgpt2, chinese_preset, tmp_path):
     result = kgpt2("bench", chinese_preset, "--article", "--json", "--plot", plot)
     assert result.status == 0, result.err
     report = json.loads(result.out)
+    assert report["environment"]["device"] == "cpu"
     calls = report["article"]["calls"]
     assert [call["call"] for call in calls] == ["first", "again", "after compile()", "again after it"]
     first, again, after, last = calls

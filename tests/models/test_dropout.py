@@ -59,6 +59,7 @@ def test_it_drops_scales_and_draws_anew():
     assert (first != second).any()
     assert ops.convert_to_numpy(layer(x)).min() == 1, "only in training"
     assert ops.convert_to_numpy(HashedDropout(0.0)(x, training=True)).min() == 1
+    assert ops.convert_to_numpy(HashedDropout(1.0)(x, training=True)).max() == 0
 
 
 def test_all_of_a_backbone_and_its_preset(tmp_path):
