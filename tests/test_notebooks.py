@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-# The kernel is to have no more than this, in seconds.
-LIMIT = 180
+# What a cell may take, in seconds, with other tests beside it.
+LIMIT = 540
 
 
 @pytest.mark.slow
@@ -25,7 +25,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(notebook, timeout=3 * LIMIT, kernel_name="python3")
+    client = nbclient.NotebookClient(notebook, timeout=LIMIT, kernel_name="python3")
     client.execute(cwd=str(path.parent))
     assert not [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]
 

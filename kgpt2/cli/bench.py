@@ -26,9 +26,9 @@ def command(
 ) -> None:
     """How fast MODEL writes: tokens per second by sampler, batch, length, dtype and runtime.
 
-    Every option but the last takes several values, separated by commas. Rounds are interleaved; start-up and compiling
-    are counted apart. --article repeats how the Keras tutorial got 8.77 and 22 tokens/s, and shows what they consist
-    of.
+    Batch, samplers, lengths, dtype and runtime take several values, separated by commas. Rounds are interleaved;
+    start-up and compiling are counted apart. --article repeats how the Keras tutorial got 8.77 and 22 tokens/s, and
+    shows what they consist of.
     """
     import json
     from pathlib import Path
@@ -37,7 +37,6 @@ def command(
 
     from kgpt2.bench.environment import busy, environment
     from kgpt2.bench.noise import too_noisy
-    from kgpt2.bench.plots import draw_article, draw_throughput, require_format
     from kgpt2.bench.throughput import measure, steps
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.bench_report import article_table, throughput_table
@@ -56,7 +55,9 @@ def command(
             if value not in known:
                 raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}")
     if plot:
-        require_format(plot)
+        from kgpt2.bench import plots
+
+        plots.require_format(plot)
     checkpoint = read_model(model)
     report, others = {"environment": environment(), "model": model}, busy()
     if article:
@@ -65,18 +66,19 @@ def command(
         with ticking(STEPS) as tick:
             found, report["environment"]["device"] = take_apart(model, checkpoint, tick)
         report |= found
-        shown, draw = article_table, draw_article
+        shown = article_table
     else:
         cases = _cases(checkpoint.shape.max_sequence_length, batch, samplers, prompt_tokens, new_tokens)
         routes = [(one, choose_runtime(one, where)) for one in dtype for where in runtime]
         with ticking(steps(cases, routes, rounds)) as tick:
             report["rows"], report["environment"]["device"] = measure(model, cases, routes, rounds, tick)
-        shown, draw = throughput_table, draw_throughput
+        shown = throughput_table
     if noise := too_noisy(others, [row["tokens_per_second"] for row in report["rows"]]):
         say(f"warning: {noise}")
     if out:
         write_json(Path(out), report)
     if plot:
+        draw = plots.draw_article if article else plots.draw_throughput
         draw(report, Path(plot))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))

@@ -38,7 +38,6 @@ def command(
     from kgpt2.bench import comparison
     from kgpt2.bench.environment import busy, environment
     from kgpt2.bench.noise import too_noisy
-    from kgpt2.bench.plots import draw_comparison, require_format
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.bench_report import comparison_table
     from kgpt2.cli.progress import ticking
@@ -53,7 +52,9 @@ def command(
     if min(batch) < 1:
         raise RequestError(f"--batch: {min(batch)} will not do, it must be 1 or more")
     if plot:
-        require_format(plot)
+        from kgpt2.bench import plots
+
+        plots.require_format(plot)
     comparison.require_torch()
     checkpoint = read_model(model)
     context = checkpoint.shape.max_sequence_length
@@ -81,7 +82,7 @@ def command(
     if out:
         write_json(Path(out), report)
     if plot and report["rows"]:
-        draw_comparison(report, Path(plot))
+        plots.draw_comparison(report, Path(plot))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
