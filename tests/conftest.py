@@ -94,6 +94,22 @@ def chinese_preset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def verse_preset(tmp_path_factory) -> Path:
+    """A random Chinese model with the characters of the packaged poems: 1 layer, width 32, context 96."""
+    import keras
+
+    import kgpt2.models as models
+    from kgpt2.assets import sample_path
+    from kgpt2.checkpoints.vocabulary import count_vocabulary
+
+    keras.utils.set_random_seed(0)
+    texts = [sample_path(name).read_text("utf-8") for name in ("tang", "couplets")]
+    vocabulary = count_vocabulary([*texts, "-"])
+    shape = {"layers": 1, "heads": 2, "width": 32, "sequence_length": 96, "dtype": "float32", "dropout": 0.0}
+    return _sharpened(models.from_scratch(vocabulary, **shape), tmp_path_factory.mktemp("models") / "verse")
+
+
+@pytest.fixture(scope="session")
 def english_files(tmp_path_factory) -> Path:
     """A byte-level BPE vocabulary with a few merges, as vocabulary.json and merges.txt."""
     from tokenizers.pre_tokenizers import ByteLevel

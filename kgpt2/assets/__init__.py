@@ -1,4 +1,4 @@
-"""What the package ships: sample texts (see samples/README.md) and the hashes of files that it may download."""
+"""What the package ships: sample texts, tables of tones and rhymes, hashes of files that it may download."""
 
 from pathlib import Path
 
@@ -10,3 +10,8 @@ SAMPLES = {"tang": "tang.jsonl", "couplets": "couplets.csv", "tifu": "tifu.jsonl
 def sample_path(name: str) -> Path:
     """The file of a packaged sample, one of `SAMPLES`."""
     return _FOLDER / "samples" / SAMPLES[name]
+
+
+def verse_table(name: str) -> Path:
+    """The file of a table of verse: "tones", "pingshui", "modern" or "classes" (see verse/README.md)."""
+    return _FOLDER / "verse" / f"{name}.tsv"

@@ -163,7 +163,8 @@ def _network(checkpoint: Checkpoint, task: keras.Model) -> keras.Model:
     train = {"learning_rate": LEARNING_RATE, "weight_decay": DECAY, "clip_norm": None, "schedule": "constant"}
     model = {"preset": str(checkpoint.folder)}
     config = Config.model_validate({"model": model, "data": {"source": "samples/tang"}, "train": train})
-    return trainable_network(task, config, updates=1)
+    # One step is not worth XLA's minute of compiling, and it is to be equal, not fast.
+    return trainable_network(task, config, updates=1, jit_compile=False)
 
 
 def _torch_loss(network, inputs: dict, targets: np.ndarray, weights: np.ndarray) -> torch.Tensor:

@@ -14,7 +14,7 @@ from kgpt2.cli.options import Listed, debug_option, json_option, say
 @click.option("--new-tokens", type=click.IntRange(min=1), default=64, show_default=True, help="Of each row.")
 @click.option("--tasks", type=Listed(str), default="generate,fit", show_default=True, help="What to measure.")
 @click.option("--runtime", default="auto", show_default=True, help="Of kgpt2's generate: openvino, keras, or auto.")
-@click.option("--kerashub/--no-kerashub", default=True, help="Measure KerasHub's own generate and fit as well.")
+@click.option("--kerashub", is_flag=True, help="Measure KerasHub's own generate and fit as well; twice the time.")
 @click.option("--parity-only", is_flag=True, help="No speed.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Warm calls of each row.")
 @click.option("--plot", metavar="FILE", help="Draw the result (.png, .svg, .pdf).")

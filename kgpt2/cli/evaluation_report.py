@@ -35,6 +35,8 @@ def _rows(report: dict) -> list[tuple[str, str]]:
 
 
 def _number(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 

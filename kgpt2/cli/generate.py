@@ -29,6 +29,11 @@ from kgpt2.cli.options import debug_option, json_option, runtime_options, say
 @click.option("--min-new-tokens", type=int, default=0, show_default=True, help="The end may not come before so many.")
 @click.option("--ban", multiple=True, metavar="TEXT", help="A text that may not come; may be given several times.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="A text that ends the completion, and is left out of it.")
+@click.option("--form", default="", help="五绝, 七绝, 五律, 七律, 对联, or a pattern such as 7，7。7，7。")
+@click.option("--acrostic", default="", metavar="TEXT", help="What the lines begin with, a character a line.")
+@click.option("--tones", default="off", show_default=True, help="Level and oblique tones: off, loose or strict.")
+@click.option("--rhyme", default="off", show_default=True, help="off, pingshui (classical) or modern.")
+@click.option("--script", help="Characters of the result: simplified or traditional.  [default: as the model writes]")
 @click.option("-n", "--num-return", type=int, default=1, show_default=True, help="Continuations of each prompt.")
 @click.option("--seed", type=int, help="The same seed gives the same text.  [default: drawn, and reported]")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Texts computed at a time.")
@@ -38,10 +43,24 @@ from kgpt2.cli.options import debug_option, json_option, runtime_options, say
 @click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
 @click.option("--out", metavar="FILE", help="Write the result to a file, whole or not at all.")
 @click.option("--resume", is_flag=True, help="Go on with an --out that was interrupted.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each prompt as the model reads it.")
 @json_option
 @debug_option
 def command(
-    prompt, model, prompts_file, dtype, runtime, no_default_bans, streaming, out, resume, as_json, ban, stop, **options
+    prompt,
+    model,
+    prompts_file,
+    dtype,
+    runtime,
+    no_default_bans,
+    streaming,
+    out,
+    resume,
+    verbose,
+    as_json,
+    ban,
+    stop,
+    **options,
 ) -> None:
     """Continue each PROMPT with a model.
 
@@ -54,7 +73,7 @@ def command(
     from kgpt2.errors import RequestError
     from kgpt2.generation import bulk, engine
     from kgpt2.generation.language_model import choose_runtime, open_runtime
-    from kgpt2.generation.prompts import Prompts
+    from kgpt2.generation.prompts import Prompts, reader_of
     from kgpt2.generation.settings import Settings
 
     settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
@@ -63,9 +82,11 @@ def command(
         raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
     if out is not None and Path(out).is_dir():
         raise RequestError(f"--out: {out} is a folder, a file is wanted")
-    if streaming and (as_json or out is not None or settings.num_return > 1 or settings.sampler == "beam"):
+    many = as_json or out is not None or settings.num_return > 1
+    if streaming and (many or settings.script or settings.sampler == "beam"):
         raise RequestError(
-            "--stream: shows one text after the other as it comes; not with --json, --out, -n or --sampler beam"
+            "--stream: shows one text after the other as it comes; "
+            "not with --json, --out, -n, --script or --sampler beam"
         )
     if resume and out is None:
         raise RequestError("--resume: needs the --out FILE that it goes on with")
@@ -75,8 +96,11 @@ def command(
         say(f"note: {note}")
     # Prompts are looked at before a second is spent on the weights.
     context, total, longest = checkpoint.shape.max_sequence_length, 0, 0
+    read = reader_of(checkpoint)
     for text in texts:
-        (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings)
+        (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
+        if verbose:
+            say(f"the model reads {ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)
     if longest > context:
         say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")
@@ -107,17 +131,16 @@ def command(
 
 def _each(lm, texts, settings, clock):
     """The generations of all prompts."""
-    from kgpt2.generation.engine import generate, prepare_prompts
+    from kgpt2.generation.engine import generate
 
-    prompts = prepare_prompts(list(texts), lm.tokenizer, lm.runtime.context, settings)
-    return generate(lm.runtime, lm.tokenizer, prompts, settings, clock)
+    return generate(lm.runtime, lm.tokenizer, lm.prepare(list(texts), settings), settings, clock)
 
 
 def _stream(lm, texts, settings, clock):
     """Prints each completion as it comes, and yields the generations."""
-    from kgpt2.generation.engine import prepare_prompts, stream
+    from kgpt2.generation.engine import stream
 
-    for prompt in prepare_prompts(list(texts), lm.tokenizer, lm.runtime.context, settings):
+    for prompt in lm.prepare(list(texts), settings):
         click.echo(prompt.text, nl=False)
         for piece in stream(lm.runtime, lm.tokenizer, prompt, settings, clock):
             if isinstance(piece, str):

@@ -13,6 +13,7 @@ from kgpt2.data.poetry.collection import open_poetry, read_poems
 from kgpt2.data.splits import key_of
 from kgpt2.data.text_files import Columns, digest_of, open_files
 from kgpt2.errors import RequestError
+from kgpt2.verse.han import FULL_WIDTH, HAN
 
 # Columns that hold the two sides, or the whole couplet; the first that are there are taken.
 COLUMNS = ("{up}-{down}", "{上联}-{下联}", "{in}-{out}", "{text1}-{text2}", "text1", "text")
@@ -20,8 +21,8 @@ COLUMNS = ("{up}-{down}", "{上联}-{下联}", "{in}-{out}", "{text1}-{text2}", 
 _SEPARATORS = re.compile(r"\s*(?:-|—+|=>|\t|；)\s*")
 _LABEL = re.compile("[上下][联句][:：]")
 _MARKS = "，。！？；：、"
-_FULL_WIDTH = str.maketrans(",.!?;:", "，。！？；：")
-_HAN = re.compile(rf"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af〇{_MARKS}]+")
+_FULL_WIDTH = str.maketrans(FULL_WIDTH)
+_HAN = re.compile(f"[{HAN}{_MARKS}]+")
 
 
 def open_couplets(path: Path, text: str | None = None) -> Source:

@@ -1,5 +1,6 @@
 """Traditional and simplified characters, by OpenCC."""
 
+import functools
 from collections.abc import Sequence
 
 _CONVERSION = {"simplified": "t2s", "traditional": "s2t"}
@@ -9,9 +10,13 @@ def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
     """Texts in the script asked for ("simplified" or "traditional"); None leaves them as they are."""
     if script is None:
         return list(texts)
+    # OpenCC pays for each call, not for each character; a text holds no line feed that could be mistaken for ours.
+    joined = _converter(script).convert("\0".join(texts))
+    return joined.split("\0")
+
+
+@functools.cache
+def _converter(script: str):
     import opencc
 
-    converter = opencc.OpenCC(_CONVERSION[script])
-    # OpenCC pays for each call, not for each character; a text holds no line feed that could be mistaken for ours.
-    joined = converter.convert("\0".join(texts))
-    return joined.split("\0")
+    return opencc.OpenCC(_CONVERSION[script])

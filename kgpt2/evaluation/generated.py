@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from kgpt2.data.example import Example
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.bert_score import bert_score
+from kgpt2.evaluation.form_metrics import form_metrics
 from kgpt2.evaluation.text_metrics import copy_rate, free_metrics, reference_metrics
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.rows import Generation
 from kgpt2.generation.settings import Settings
@@ -43,7 +44,8 @@ def evaluate_generated(
         bert: the folder of a BERT for BERTScore; None: none.
 
     Returns:
-        The metrics of `text_metrics`, the share of unknown tokens, and what was generated.
+        The metrics of `text_metrics`, for verse those of `form_metrics`, the share of unknown tokens; and what was
+        generated.
 
     Raises:
         RequestError: no text is long enough to be cut.
@@ -55,14 +57,15 @@ def evaluate_generated(
     if settings.max_new_tokens is None and settings.max_length is None:
         longest = max(len(lm.tokenizer.encode(reference)) for reference in references)
         settings = dataclasses.replace(settings, max_new_tokens=min(longest + 1, lm.runtime.context // 2))
-    ready = prepare_prompts(prompts, lm.tokenizer, lm.runtime.context, settings)
+    ready = lm.prepare(prompts, settings)
     generations = list(generate(lm.runtime, lm.tokenizer, ready, settings, Clock()))
     texts = [generation.completion for generation in generations]
     report = {"texts": len(texts), **reference_metrics(texts, references), **free_metrics(texts)}
     report["unknown_fraction"] = _unknown(lm, generations)
+    whole = [generation.text for generation in generations]
+    report |= form_metrics(whole, [prompt + reference for prompt, reference in pairs])
     training = list(training)
     if training:
-        whole = [generation.text for generation in generations]
         report["copy_rate"] = copy_rate(whole, training)
     if bert:
         report |= bert_score(texts, references, bert)

@@ -14,7 +14,7 @@ from typing import Any
 
 from kgpt2.errors import RequestError
 from kgpt2.files import read_json, write_json
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
+from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation
@@ -115,7 +115,7 @@ def write(
     window = max(1, WINDOW * settings.batch_size // settings.num_return)
     left = itertools.islice(prompts, part.done, None)
     while texts := list(itertools.islice(left, window)):
-        ready = prepare_prompts(texts, lm.tokenizer, lm.runtime.context, settings)
+        ready = lm.prepare(texts, settings)
         order = sorted(range(len(ready)), key=lambda place: (ready[place].max_new_tokens, len(ready[place].ids)))
         generations = generate(lm.runtime, lm.tokenizer, [ready[place] for place in order], settings, clock)
         lines: dict[int, list[str]] = {}

@@ -4,7 +4,7 @@ The host comes back for a block of tokens at a time, or for all of them where no
 to a shape: rows, the prompt's rounded width, the rounded room for text. Settings, draws and weights are its arguments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -16,9 +16,10 @@ from kgpt2.generation.keras_network import Network
 from kgpt2.generation.loop import Segment
 from kgpt2.generation.processors import NOTHING
 from kgpt2.generation.programs import Programs
-from kgpt2.generation.rows import Bans, Codec
+from kgpt2.generation.rows import Bans, Codec, Row
 from kgpt2.generation.runtime import CAPACITY_STEP, PREFILL_STEP, pad_left, round_up
 from kgpt2.generation.settings import Settings
+from kgpt2.verse.plan import Need
 
 # Tokens between two looks of the host, where it shows text or watches for stop texts.
 BLOCK = 8
@@ -51,7 +52,14 @@ class CompiledLoop:
         text = _Text(segment, settings, bans, codec, self._network.vocabulary_size)
         width, total = segment.width, segment.width + segment.steps
         room = _bucket(width + 1, total)
-        rows = (segment.token_ids, segment.pads, text.history(room), text.runs(room), text.uniforms(room))
+        rows = (
+            segment.token_ids,
+            segment.pads,
+            text.history(room),
+            text.runs(room),
+            text.uniforms(room),
+            text.needs(room),
+        )
         arguments = (weights, *self._programs.spread(rows), text.constants)
         state = self._programs.call(self._begin, *arguments, static=(room,), idle=arguments)
         done = 0
@@ -68,14 +76,14 @@ class CompiledLoop:
             until = min(until, room - width)
             ended = np.ones(len(text.start), dtype=bool)
             ended[: len(alive)] = ~alive
-            state, *rows = self._programs.spread((state, text.uniforms(room), ended))
+            state, *rows = self._programs.spread((state, text.uniforms(room), text.needs(room), ended))
             arguments = (*rows, text.constants)
             here, there = (np.int32(text.width + count) for count in (done, until))
             state = self._programs.call(
                 self._advance, weights, state, *arguments, there, donate=1, idle=(weights, state, *arguments, here)
             )
 
-    def _begin(self, weights, token_ids, pads, history, runs, uniforms, constants, room: int) -> dict[str, Any]:
+    def _begin(self, weights, token_ids, pads, history, runs, uniforms, needs, constants, room: int) -> dict[str, Any]:
         """The state after the prompts and their first new token."""
         logits, cache = self._network.prefill(weights, token_ids, pads, room)
         rows = history.shape[0]
@@ -90,9 +98,9 @@ class CompiledLoop:
             "logprobs": ops.zeros(history.shape, dtype="float32"),
             "ended": constants["ends"] <= constants["width"],
         }
-        return self._take(state, logits, uniforms, constants)
+        return self._take(state, logits, uniforms, needs, constants)
 
-    def _advance(self, weights, state, uniforms, ended, constants, until) -> dict[str, Any]:
+    def _advance(self, weights, state, uniforms, needs, ended, constants, until) -> dict[str, Any]:
         """The state when a row's text has come to `until`, or all rows to their ends."""
 
         def going(state):
@@ -104,11 +112,11 @@ class CompiledLoop:
                 weights, ops.maximum(last, 0), constants["pads"], state["place"], state["cache"]
             )
             state = {**state, "cache": cache, "place": state["place"] + 1}
-            return self._take(state, logits, uniforms, constants)
+            return self._take(state, logits, uniforms, needs, constants)
 
         return ops.while_loop(going, advance, {**state, "ended": ops.logical_or(state["ended"], ended)})
 
-    def _take(self, state, logits, uniforms, constants) -> dict[str, Any]:
+    def _take(self, state, logits, uniforms, needs, constants) -> dict[str, Any]:
         """The state with one more token in each text that has not ended."""
         rules, history, place = constants["rules"], state["history"], constants["offset"] + state["place"]
         scores = sampling.penalise_repetition(logits, state["seen"], rules["repetition_penalty"])
@@ -116,9 +124,9 @@ class CompiledLoop:
         scores = sampling.ban_sequences(scores, history, place, rules["sequences"])
         ids = ops.arange(logits.shape[1], dtype="int32")
         short = place - constants["start"] < rules["min_new_tokens"]
-        banned = ops.logical_or(rules["banned"], ops.logical_and(short[:, None], ids == rules["end_id"]))
-        scores = ops.where(banned, -np.inf, scores)
-        uniform = ops.slice(uniforms, (0, place), (uniforms.shape[0], 1))[:, 0]
+        scores = ops.where(ops.logical_and(short[:, None], ids == rules["end_id"]), -np.inf, scores)
+        uniform, need = (ops.slice(each, (0, place), (each.shape[0], 1))[:, 0] for each in (uniforms, needs))
+        scores = sampling.keep_form(scores, logits, need, constants["besides"])
         tokens = sampling.next_tokens(scores, rules, uniform)
         logprobs = ops.cond(
             constants["logprobs"],
@@ -172,6 +180,7 @@ class _Text:
                 drawn = row.draw.random(left[number])
                 # Below 1 in float32 too.
                 self._uniforms[number, : left[number]] = np.minimum(drawn, 1 - 2.0**-24)
+        besides, self._needs = _plan(rows, size, segment.steps, bans)
         pads = segment.pads if len(segment.pads) == size else np.repeat(segment.pads, size)
         self.constants = {
             "logprobs": np.bool_(settings.logprobs),
@@ -179,6 +188,7 @@ class _Text:
             "pads": pads,
             "width": np.int32(self.width),
             "offset": np.int32(self._offset),
+            "besides": besides,
             "start": self.start,
             "ends": self.width + left,
         }
@@ -194,8 +204,29 @@ class _Text:
 
     def uniforms(self, room: int) -> np.ndarray:
         """float32 `(rows, places)`: what the token at each place is drawn with."""
-        filled = np.pad(self._uniforms, ((0, 0), (self.width, 0)))
+        return self._placed(self._uniforms, room)
+
+    def needs(self, room: int) -> np.ndarray:
+        """int32 `(rows, places)`: which row of `besides` says what the token at each place must be."""
+        return self._placed(self._needs, room)
+
+    def _placed(self, steps: np.ndarray, room: int) -> np.ndarray:
+        filled = np.pad(steps, ((0, 0), (self.width, 0)))
         return _padded(filled[:, : self._offset + room], self._offset + room, 0)
+
+
+def _plan(rows: Sequence[Row], size: int, steps: int, bans: Bans) -> tuple[np.ndarray, np.ndarray]:
+    """What will not do, bool `(needs, vocabulary)`, the first where no form is asked for; and the need of each step."""
+    places: dict[Need, int] = {}
+    needs = np.zeros((size, steps), dtype=np.int32)
+    for number, row in enumerate(rows):
+        if row.plan is not None:
+            left = row.plan[len(row.new) :][:steps]
+            needs[number, : len(left)] = [places.setdefault(need, len(places) + 1) for need in left]
+    masks = [bans.mask, *map(bans.besides, places)]
+    # Few different numbers, since each is another program.
+    masks += masks[:1] * (0 if not places else _power_of_two(len(masks)) - len(masks))
+    return np.stack(masks), needs
 
 
 def _length(state, constants):
@@ -217,6 +248,11 @@ def _bucket(needed: int, total: int) -> int:
     while room < needed:
         room *= 2
     return min(room, round_up(total, CAPACITY_STEP))
+
+
+def _power_of_two(value: int) -> int:
+    """The least one that is not below a value, nor below 16."""
+    return max(16, 1 << (value - 1).bit_length())
 
 
 def _padded(rows: np.ndarray, width: int, empty: int) -> np.ndarray:

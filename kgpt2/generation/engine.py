@@ -3,10 +3,12 @@
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
 from kgpt2.generation.beam import search
+from kgpt2.generation.forms import plans_for
 from kgpt2.generation.loop import grow
 from kgpt2.generation.rows import Bans, Codec, Generation, Prompt, Row
 from kgpt2.generation.runtime import Runtime, round_up
@@ -24,14 +26,27 @@ class Clock:
     new_tokens: int = 0
 
 
-def prepare_prompts(texts: Sequence[str], codec: Codec, context: int, settings: Settings) -> list[Prompt]:
-    """Encodes prompts and settles how long each may grow: as far as is asked for, past the context too.
+def prepare_prompts(
+    texts: Sequence[str], codec: Codec, context: int, settings: Settings, read: Callable[[str], str] = str
+) -> list[Prompt]:
+    """Encodes prompts and settles how long each may grow: as its form has it, or as far as is asked for.
+
+    Args:
+        texts: as the user gave them.
+        codec: the tokenizer.
+        context: of the model, in tokens.
+        settings: of the call.
+        read: makes of a prompt what the model reads.
 
     Raises:
-        RequestError: a prompt fills the context or max_length, so that nothing could follow.
+        RequestError: a prompt fills the context or max_length, so that nothing could follow; or it does not fit the
+            form.
     """
     prompts = []
-    for text in texts:
+    for given in texts:
+        text = read(given)
+        if settings.script:
+            (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
         ids = [codec.start_id, *codec.encode(text)]
         shown = text if len(text) <= 20 else f"{text[:20]}…"
         if len(ids) >= context:
@@ -40,7 +55,11 @@ def prepare_prompts(texts: Sequence[str], codec: Codec, context: int, settings: 
                 "shorten the prompt, so that at least one token can follow"
             )
         room = settings.max_new_tokens or min(DEFAULT_NEW_TOKENS, context - len(ids))
-        if settings.max_length is not None:
+        if (plans := plans_for(text, codec, settings)) is not None:
+            room = plans.length
+            if len(ids) + room > context:
+                raise RequestError(f"the form needs {room} more characters and marks, the context is {context}")
+        elif settings.max_length is not None:
             room = settings.max_length - len(ids)
             if room <= 0:
                 raise RequestError(
@@ -52,7 +71,7 @@ def prepare_prompts(texts: Sequence[str], codec: Codec, context: int, settings: 
                 f"the prompt {shown!r} ({len(ids)} tokens) and {room} more do not fit the context of {context}\n"
                 "beam search does not go past it: ask for fewer tokens, or take another sampler"
             )
-        prompts.append(Prompt(text, ids, room))
+        prompts.append(Prompt(text, ids, room, plans, given))
     return prompts
 
 

@@ -14,6 +14,8 @@ from kgpt2.errors import RequestError
 from kgpt2.generation import engine
 from kgpt2.generation.engine import Clock, Generation, prepare_prompts
 from kgpt2.generation.processors import log_probabilities
+from kgpt2.generation.prompts import reader_of
+from kgpt2.generation.rows import Prompt
 from kgpt2.generation.runtime import Runtime
 from kgpt2.generation.settings import Settings
 
@@ -52,6 +54,11 @@ class LanguageModel:
 
     def __init__(self, checkpoint: Checkpoint, runtime: Runtime):
         self.checkpoint, self.runtime, self.tokenizer = checkpoint, runtime, checkpoint.tokenizer
+        self._read = reader_of(checkpoint)
+
+    def prepare(self, texts: Sequence[str], settings: Settings) -> list[Prompt]:
+        """Prompts as the engine takes them; errors as those of `generate`."""
+        return prepare_prompts(texts, self.tokenizer, self.runtime.context, settings, self._read)
 
     def generate(
         self, prompts: str | Sequence[str], settings: Settings | None = None, clock: Clock | None = None, **changes
@@ -68,8 +75,7 @@ class LanguageModel:
             RequestError: a setting will not do, or a prompt leaves no room.
         """
         settings = dataclasses.replace(settings or Settings(), **changes)
-        texts = [prompts] if isinstance(prompts, str) else prompts
-        ready = prepare_prompts(texts, self.tokenizer, self.runtime.context, settings)
+        ready = self.prepare([prompts] if isinstance(prompts, str) else prompts, settings)
         return list(engine.generate(self.runtime, self.tokenizer, ready, settings, clock or Clock()))
 
     def stream(
@@ -77,7 +83,7 @@ class LanguageModel:
     ) -> Iterator[str]:
         """The completion of one prompt, piece by piece as it comes; arguments and errors as those of `generate`."""
         settings = dataclasses.replace(settings or Settings(), **changes)
-        (ready,) = prepare_prompts([prompt], self.tokenizer, self.runtime.context, settings)
+        (ready,) = self.prepare([prompt], settings)
         for piece in engine.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock()):
             if isinstance(piece, str):
                 yield piece

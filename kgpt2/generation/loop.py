@@ -10,6 +10,7 @@ from kgpt2.generation.processors import (
     ban,
     ban_repeated_ngrams,
     ban_sequences,
+    keep_form,
     log_probabilities,
     next_tokens,
     penalise_repetition,
@@ -156,6 +157,8 @@ def forbid(
     scores = penalise_repetition(logits, history, settings.repetition_penalty)
     scores = ban_repeated_ngrams(scores, history, settings.no_repeat_ngram)
     scores = ban_sequences(scores, history, bans.sequences)
+    if rows[0].plan is not None:
+        return keep_form(scores, logits, np.stack([bans.besides(row.plan[len(row.new)]) for row in rows]))
     scores = ban(scores, bans.mask)
     short = np.array([len(row.new) < settings.min_new_tokens for row in rows])
     if short.any():

@@ -65,6 +65,23 @@ def ban(logits: np.ndarray, banned: np.ndarray) -> np.ndarray:
     return np.where(banned, -np.inf, logits)
 
 
+def keep_form(scores: np.ndarray, logits: np.ndarray, besides: np.ndarray) -> np.ndarray:
+    """Scores with every token at minus infinity that the form does not allow.
+
+    The form wins over every other rule: a row in which those leave nothing of it gets its logits back.
+
+    Args:
+        scores: float `(rows, vocabulary)`, penalties and bans applied.
+        logits: the same without them.
+        besides: bool `(rows, vocabulary)`, what the form does not allow.
+    """
+    scores = ban(scores, besides)
+    dead = ~(scores > -np.inf).any(axis=-1)
+    if dead.any():
+        scores[dead] = ban(logits[dead], besides[dead])
+    return scores
+
+
 def candidates(logits: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """The tokens of one row that a sampler draws from.
 

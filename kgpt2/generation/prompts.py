@@ -1,11 +1,42 @@
-"""Where prompts come from: the command line, a file, or stdin. However many they are, they are read as a stream."""
+"""Where prompts come from (the command line, a file, stdin: always as a stream), and how a model reads them."""
 
 import hashlib
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from kgpt2.checkpoints.bert_tokenizer import START
+from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.errors import RequestError
+from kgpt2.verse.han import HAN, full_width
+from kgpt2.verse.notation import SEPARATOR
+
+# 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
+_SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
+_SIDE = re.compile(f"[{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])")
+_COUPLETS = "gpt2-chinese-couplet"
+
+
+def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
+    """Makes of a prompt what the model learned to read.
+
+    Chinese models: the start token that model cards write out ([CLS]) and the spaces between characters go, a
+    half-width mark behind a Chinese character becomes full-width. UER's couplet model: behind a whole first side comes
+    the `-` that parted the sides when it learned (source: its model card). All others read prompts as they are.
+    """
+    if not checkpoint.is_chinese:
+        return str
+    couplets = _COUPLETS in str(checkpoint.folder)
+
+    def read(text: str) -> str:
+        text = text.removeprefix(START)
+        if _SPACED.fullmatch(text):
+            text = text.replace(" ", "")
+        text = full_width(text)
+        return text + SEPARATOR if couplets and _SIDE.fullmatch(text) else text
+
+    return read
 
 
 class Prompts:

@@ -7,7 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
+from kgpt2.data.script import convert_script
+from kgpt2.generation.forms import characters_of
 from kgpt2.generation.settings import Settings
+from kgpt2.verse.plan import Need, Plans
 
 
 class Codec(Protocol):
@@ -29,14 +32,18 @@ class Prompt:
     """A prompt ready to be continued.
 
     Attributes:
-        text: as the user gave it.
+        text: as the model reads it.
         ids: the start token and the prompt's.
         max_new_tokens: how many may follow.
+        plans: how its form can be filled; None: no form is asked for.
+        given: as the user gave it; None: as the model reads it.
     """
 
     text: str
     ids: list[int]
     max_new_tokens: int
+    plans: Plans | None = None
+    given: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +53,12 @@ class Generation:
     Attributes:
         prompt: as the user gave it.
         index: which of the prompt's continuations.
-        text: prompt and completion, without special tokens.
+        text: prompt and completion, without special tokens; the prompt as the model reads it.
         completion: what was generated; a stop text and what came after it is left out.
         token_ids: from the start token to the last new token; the end token is not included.
         new_tokens: how many tokens were generated, the end token not included.
-        finish_reason: "stop" at the end token or a stop text, "length" where the length asked for or the context was
-            reached.
+        finish_reason: "stop" at the end token, at a stop text or where a form is complete, "length" where the length
+            asked for or the context was reached.
         seed: what the draws came from; the same prompt, index and seed give the same text.
         logprobs: the log-probability of each new token under the model; None where it was not asked for.
     """
@@ -83,6 +90,8 @@ class Row:
         self._codec, self._settings = codec, settings
         # A row's draws come from the seed and its index alone: neither its batch nor its place in it matters.
         self.draw = np.random.default_rng([seed, index])
+        # What each new token must be; drawn apart, so that tones and rhymes leave the other draws as they are.
+        self.plan: tuple[Need, ...] | None = prompt.plans and prompt.plans.choose(np.random.default_rng([index, seed]))
         self.new: list[int] = []
         self.logprobs: list[float] = []
         self.finish_reason: str | None = None
@@ -103,7 +112,7 @@ class Row:
         if self._settings.stop and first_stop(self._completion(), self._settings.stop) is not None:
             self.finish_reason = "stop"
         elif not self.left:
-            self.finish_reason = "length"
+            self.finish_reason = "length" if self.plan is None else "stop"
 
     def copy(self) -> "Row":
         """A row with the same tokens that grows apart from this one."""
@@ -128,10 +137,11 @@ class Row:
         """The row as the caller gets it."""
         completion = self._completion()
         completion = completion[: first_stop(completion, self._settings.stop)]
+        text, completion = in_script(self.prompt.text, completion, self._settings.script)
         return Generation(
-            prompt=self.prompt.text,
+            prompt=self.prompt.text if self.prompt.given is None else self.prompt.given,
             index=self.index,
-            text=self.prompt.text + completion,
+            text=text,
             completion=completion,
             token_ids=self.prompt.ids + self.new,
             new_tokens=len(self.new),
@@ -151,7 +161,7 @@ class Bans:
     """What may not come, settled once for all rows.
 
     Attributes:
-        mask: bool `(vocabulary,)`, the tokens that never come.
+        mask: bool `(vocabulary,)`, the tokens that never come where no form asks for them.
         sequences: tokens that may not come in this order.
     """
 
@@ -165,8 +175,28 @@ class Bans:
         encoded = {tuple(codec.encode(text)) for text in texts}
         self.mask[[ids[0] for ids in encoded if len(ids) == 1]] = True
         self.sequences = sorted(ids for ids in encoded if len(ids) > 1)
+        self._codec, self._masks = codec, {}
+
+    def besides(self, need: Need) -> np.ndarray:
+        """bool `(vocabulary,)`: all tokens but those that will do, and of these the banned ones unless all are."""
+        if need not in self._masks:
+            ids = characters_of(self._codec).tokens(need)
+            allowed = ids[~self.mask[ids]]
+            mask = np.ones_like(self.mask)
+            mask[allowed if len(allowed) else ids] = False
+            self._masks[need] = mask
+        return self._masks[need]
 
 
 def first_stop(text: str, stops: Sequence[str]) -> int | None:
     """Where the first stop text begins; None where none is there."""
     return min((place for place in map(text.find, stops) if place >= 0), default=None)
+
+
+def in_script(prompt: str, completion: str, script: str | None) -> tuple[str, str]:
+    """Prompt and completion as one text in a script, and the completion alone."""
+    if script is None:
+        return prompt + completion, completion
+    # Converted as a whole: what stands beside a character can decide what it becomes.
+    whole, before, after = convert_script([prompt + completion, prompt, completion], script)
+    return whole, whole[len(before) :] if len(whole) == len(before) + len(after) else after

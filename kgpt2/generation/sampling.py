@@ -39,7 +39,6 @@ def rules_of(settings: Settings, bans: Bans, vocabulary_size: int, end_id: int) 
         "no_repeat_ngram": np.int32(settings.no_repeat_ngram),
         "min_new_tokens": np.int32(settings.min_new_tokens),
         "end_id": np.int32(end_id),
-        "banned": bans.mask,
         "sequences": np.array(sequences, dtype=np.int32).reshape(-1, longest),
     }
 
@@ -102,6 +101,23 @@ def ban_sequences(logits, history, length, sequences):
     tail = ops.slice(history, (0, length - longest + 1), (rows, longest - 1))
     came = ops.all(ops.logical_or(ops.equal(tail[:, None], before), ops.equal(before, ANY)), axis=-1)
     return _without(logits, _at_tokens(ops.broadcast_to(last, (rows, number)), came, logits.shape[1]))
+
+
+def keep_form(scores, logits, needs, besides):
+    """As `processors.keep_form`, and the tokens that never come.
+
+    Args:
+        scores: float32 `(rows, vocabulary)`, penalties and bans applied.
+        logits: the same without them.
+        needs: int32 `(rows,)`, which of `besides` holds for each row.
+        besides: bool `(needs, vocabulary)`, what will not do; a single one: no form is asked for.
+    """
+    if besides.shape[0] == 1:
+        return ops.where(besides[0], _NONE, scores)
+    banned = ops.take(besides, needs, axis=0)
+    kept = ops.where(banned, _NONE, scores)
+    alive = ops.any(kept > _NONE, axis=-1, keepdims=True)
+    return ops.where(alive, kept, ops.where(banned, _NONE, logits))
 
 
 def next_tokens(logits, rules: dict[str, Any], uniform):

@@ -4,8 +4,10 @@ import dataclasses
 from typing import Literal
 
 from kgpt2.errors import RequestError
+from kgpt2.verse.notation import parse
 
 SAMPLERS = ("greedy", "top_k", "top_p", "random", "beam")
+TONES, RHYMES, SCRIPTS = ("off", "loose", "strict"), ("off", "pingshui", "modern"), (None, "simplified", "traditional")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Settings:
         min_new_tokens: the end token may not come before so many others.
         ban: texts that may not come.
         stop: texts that end a completion; they are left out of it.
+        form: of verse, by name or as a pattern (see `kgpt2.verse.notation`); "": any text. The form wins over all bans.
+        acrostic: what the lines begin with, a character a line; "": nothing. Without a form a 七绝 or 七律.
+        tones: off, loose or strict (see `kgpt2.verse.meter`).
+        rhyme: off, pingshui or modern (see `kgpt2.verse.sounds`).
+        script: the characters of the result, simplified or traditional; None: as the model writes them.
         num_return: continuations of each prompt.
         seed: None: drawn.
         batch_size: rows computed at a time.
@@ -56,6 +63,11 @@ class Settings:
     min_new_tokens: int = 0
     ban: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
+    form: str = ""
+    acrostic: str = ""
+    tones: Literal["off", "loose", "strict"] = "off"
+    rhyme: Literal["off", "pingshui", "modern"] = "off"
+    script: Literal["simplified", "traditional"] | None = None
     num_return: int = 1
     seed: int | None = None
     batch_size: int = 32
@@ -80,6 +92,16 @@ class Settings:
         for name in ("ban", "stop"):
             texts = getattr(self, name)
             _require(not isinstance(texts, str) and all(texts), name, repr(texts), "a list of texts, none empty")
+        for name, known in (("tones", TONES), ("rhyme", RHYMES), ("script", SCRIPTS)):
+            _require(
+                getattr(self, name) in known, name, getattr(self, name), f"one of {', '.join(filter(None, known))}"
+            )
+        if self.form or self.acrostic:
+            parse(self.form or "七绝")
+            if self.stop:
+                raise RequestError("stop: a form has its own end, leave one of them out")
+        elif (self.tones, self.rhyme) != ("off", "off"):
+            raise RequestError("tones and rhyme belong to a form: add one, such as form 七绝")
         _require(self.beams > 0, "beams", self.beams, "1 or more")
         _require(abs(self.length_penalty) < float("inf"), "length_penalty", self.length_penalty, "a number")
         _require(self.num_return > 0, "num_return", self.num_return, "1 or more")

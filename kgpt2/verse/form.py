@@ -2,9 +2,11 @@
 
 import re
 
+from kgpt2.verse.han import HAN
+
 _LENGTHS = {4: "四", 5: "五", 6: "六", 7: "七"}
 _COUNTS = {4: "绝", 8: "律"}
-_BREAK = re.compile("[^\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
+_BREAK = re.compile(f"[^{HAN}]+")
 
 
 def form_of(text: str) -> str:

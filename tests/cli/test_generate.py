@@ -202,3 +202,52 @@ def test_beams(kgpt2, chinese_preset):
         refused = kgpt2(*[option for option in options if option != "--json"], *wrong)
         assert refused.status == 2
         assert words in refused.err
+
+
+def test_verse(kgpt2, verse_preset):
+    options = [
+        "--form",
+        "七绝",
+        "--tones",
+        "strict",
+        "--rhyme",
+        "pingshui",
+        "--temperature",
+        "1.5",
+        "--json",
+        "-n",
+        "3",
+    ]
+    found = objects(kgpt2("generate", "春风", "--model", verse_preset, *options))
+    assert all(re.fullmatch(r"春风\w{5}，\w{7}。\w{7}，\w{7}。", one["text"]) for one in found)
+    assert {one["finish_reason"] for one in found} == {"stop"}
+    result = kgpt2("generate", "", "--model", verse_preset, "--acrostic", "春夏秋冬", "--script", "traditional")
+    assert [line[0] for line in re.split("[，。]", result.out.strip()) if line] == list("春夏秋冬")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "words"),
+    [
+        ("春眠不觉晓来", ["--form", "五绝"], "'来' in line 1 after 5 characters"),
+        ("春眠不觉晓。", ["--form", "五绝"], "where '，' belongs"),
+        ("床前明月光，", ["--form", "五绝", "--tones", "strict"], "'光' is 平 where 仄 belongs"),
+        ("", ["--form", "西江月"], "neither a name"),
+        ("", ["--form", "五绝", "--stop", "。"], "stop"),
+        ("", ["--rhyme", "modern"], "belong to a form"),
+        ("春", ["--script", "latin"], "script"),
+    ],
+)
+def test_verse_that_cannot_be(kgpt2, verse_preset, prompt, options, words):
+    result = kgpt2("generate", prompt, "--model", verse_preset, *options)
+    assert result.status == 2
+    assert words in result.err
+    assert len(result.err.strip().splitlines()) <= 2
+
+
+def test_a_prompt_as_the_model_reads_it(kgpt2, verse_preset):
+    result = kgpt2("generate", "[CLS]春眠不觉晓,", "--model", verse_preset, "--form", "五绝", "-v", "--json")
+    assert "the model reads '春眠不觉晓，' (7 tokens, start token included)" in result.err
+    (found,) = objects(result)
+    assert found["prompt"] == "[CLS]春眠不觉晓,"
+    assert found["text"].startswith("春眠不觉晓，")
+    assert found["text"] == "春眠不觉晓，" + found["completion"]

@@ -125,6 +125,25 @@ def test_an_ngram_ban_gives_way_where_nothing_would_be_left():
     assert np.array_equal(numpy(ours), [[1.0, 2.0], [-np.inf, 2.0]])
 
 
+def test_a_form_wins_over_every_ban():
+    besides = np.ones((4, VOCABULARY), dtype=bool)
+    besides[0, 7] = False  # one token, such as a mark
+    besides[1, 20:90] = False
+    besides[2, ::3] = False
+    besides[3] = False
+    needs = RNG.integers(0, 4, ROWS).astype("int32")
+    scores = np.where(RNG.random((ROWS, VOCABULARY)) < 0.6, -np.inf, LOGITS).astype("float32")
+    ours = numpy(sampling.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides)))
+    assert np.array_equal(ours, processors.keep_form(scores, LOGITS, besides[needs]))
+    marks = ours[needs == 0]
+    assert (marks[:, 7] > -np.inf).all()
+    assert ((marks > -np.inf).sum(axis=1) == 1).all()
+    banned = np.isinf(scores[needs == 0][:, 7])
+    assert banned.any(), "some of them were banned before"
+    free = numpy(sampling.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides[2:3])))
+    assert np.array_equal(free, np.where(besides[2], -np.inf, scores)), "without a form, what is banned"
+
+
 def test_banned_sequences():
     class Sequences(NoBans):
         sequences = ((0, 1), (1, 2, 0), (2, 2), (0, 0, 0, 7))

@@ -7,8 +7,9 @@ which, and a model must not learn to leave it out.
 import re
 from collections.abc import Callable, Sequence
 
+from kgpt2.verse.han import HAN
+
 STOPS = "，。？！；：、"
-HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 
 _NORMAL = re.compile(f"[{HAN}{STOPS}「」『』《》“”‘’…—·]+")
 _SPACE = re.compile(r"\s+")

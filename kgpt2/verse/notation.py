@@ -1,0 +1,142 @@
+"""The notation of forms: from `7，7。7，7。` to what stands at each place of a poem.
+
+    5        so many characters
+    x        one character
+    p, z     one level (平), one oblique (仄) character
+    R, r     one character that rhymes with all others so marked: level, oblique
+    春       this character
+    ，。-    this mark; half-width ones are read as full-width
+
+Spaces mean nothing. `-` parts the sides of a couplet, which must then be alike.
+"""
+
+import dataclasses
+import functools
+import unicodedata
+
+from kgpt2.errors import RequestError
+from kgpt2.verse.han import full_width, is_han
+from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
+
+NAMED = {"五绝": "5，5。" * 2, "七绝": "7，7。" * 2, "五律": "5，5。" * 4, "七律": "7，7。" * 4, "对联": "7-7"}
+SEPARATOR = "-"
+_OTHER_NAMES = {
+    "五言绝句": "五绝",
+    "七言绝句": "七绝",
+    "五言律诗": "五律",
+    "七言律诗": "七律",
+    "五絕": "五绝",
+    "七絕": "七绝",
+    "對聯": "对联",
+}
+_MOST = 100
+_TONES = {"x": ANY, "p": LEVEL, "z": OBLIQUE, "R": LEVEL, "r": OBLIQUE}
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """One place of a form.
+
+    Attributes:
+        mark: the mark that stands there; "": a character does.
+        given: the character that must stand there; "": any.
+        tone: the tones that will do, `LEVEL`, `OBLIQUE` or both.
+        rhymes: whether it rhymes with the other places that do.
+    """
+
+    mark: str = ""
+    given: str = ""
+    tone: int = ANY
+    rhymes: bool = False
+
+
+Form = tuple[Slot, ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def parse(pattern: str) -> Form:
+    """The places of a form.
+
+    Args:
+        pattern: a name in `NAMED`, or the notation above.
+
+    Raises:
+        RequestError: the notation does not allow it.
+    """
+    text = NAMED.get(name_of(pattern), pattern)
+    slots: list[Slot] = []
+    place = 0
+    while place < len(text):
+        sign = text[place]
+        digits = len(text[place:]) - len(text[place:].lstrip("0123456789"))
+        if digits:
+            number = int(text[place : place + min(digits, 4)])
+            if not 0 < number <= _MOST:
+                raise _refusal(pattern, f"{text[place : place + digits]} characters in a row: 1 to {_MOST} will do")
+            slots += [Slot()] * number
+            place += digits
+            continue
+        if sign in _TONES:
+            slots.append(Slot(tone=_TONES[sign], rhymes=sign in "Rr"))
+        elif is_han(sign):
+            slots.append(Slot(given=sign))
+        elif unicodedata.category(sign).startswith("P"):
+            slots.append(Slot(mark=full_width(f"一{sign}")[1:]))
+        elif not sign.isspace():
+            raise _refusal(pattern, f"{sign!r} means nothing in a form")
+        place += 1
+    form = tuple(slots)
+    # Characters mean themselves: a name that is not known would be written out as it is.
+    if all(slot.mark or slot.given for slot in form):
+        raise _refusal(pattern, "neither a name that is known nor a pattern with open places")
+    sides = sides_of(form)
+    if len(sides) > 1 and (len(sides) > 2 or shape_of(sides[0]) != shape_of(sides[1])):
+        raise _refusal(pattern, "the two sides of a couplet are of equal length, with the same marks")
+    return form
+
+
+def name_of(pattern: str) -> str:
+    """The name in `NAMED` of a form that is called otherwise; all else as it is."""
+    return _OTHER_NAMES.get(pattern, pattern)
+
+
+def lines_of(form: Form) -> list[list[int]]:
+    """The places of each line: the runs of characters between marks."""
+    lines: list[list[int]] = [[]]
+    for place, slot in enumerate(form):
+        if slot.mark:
+            lines.append([])
+        else:
+            lines[-1].append(place)
+    return [line for line in lines if line]
+
+
+def sides_of(form: Form) -> list[Form]:
+    """The two sides of a couplet; a form that is none as a whole."""
+    cuts = [place for place, slot in enumerate(form) if slot.mark == SEPARATOR]
+    return [form[start:end] for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(form)], strict=True)]
+
+
+def shape_of(form: Form) -> str:
+    """Characters and marks alone, such as `5，5。`."""
+    shape = ""
+    run = 0
+    for slot in form:
+        if slot.mark:
+            shape += (str(run) if run else "") + slot.mark
+            run = 0
+        else:
+            run += 1
+    return shape + (str(run) if run else "")
+
+
+def form_of_text(text: str) -> Form:
+    """The form that a text has: a place for each of its characters and marks."""
+    return tuple(Slot() if is_han(sign) else Slot(mark=sign) for sign in full_width(text) if not sign.isspace())
+
+
+def _refusal(pattern: str, reason: str) -> RequestError:
+    return RequestError(
+        f"--form {pattern!r}: {reason}\n"
+        f"{', '.join(NAMED)}, or a pattern such as 7，7。7，7。 (docs/verse.md has the notation)"
+    )

@@ -1,0 +1,60 @@
+import pytest
+
+from kgpt2.errors import RequestError
+from kgpt2.verse.notation import form_of_text, lines_of, parse, shape_of
+from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shape"),
+    [
+        ("五绝", "5，5。5，5。"),
+        ("七絕", "7，7。7，7。"),
+        ("五言律诗", "5，5。" * 4),
+        ("七律", "7，7。" * 4),
+        ("對聯", "7-7"),
+        ("7,7.7,7.", "7，7。7，7。"),
+        (" 4，7 - 4，7 ", "4，7-4，7"),
+        ("12、x春pzRr！", "12、6！"),
+    ],
+)
+def test_the_shape_of_a_pattern(pattern, shape):
+    assert shape_of(parse(pattern)) == shape
+
+
+def test_what_stands_at_a_place():
+    slots = parse("2春pzRr。")
+    assert [slot.given for slot in slots] == ["", "", "春", "", "", "", "", ""]
+    assert [slot.tone for slot in slots[3:7]] == [LEVEL, OBLIQUE, LEVEL, OBLIQUE]
+    assert [slot.rhymes for slot in slots] == [False] * 5 + [True, True, False]
+    assert slots[0].tone == ANY
+    assert slots[-1].mark == "。"
+    assert lines_of(parse("2，3。")) == [[0, 1], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("", "neither a name"),
+        ("西江月", "neither a name"),
+        ("，。", "neither a name"),
+        ("春，夏", "neither a name"),
+        ("7a", "'a' means nothing"),
+        ("0，5", "0 characters in a row"),
+        ("101", "101 characters in a row"),
+        ("99999999999", "characters in a row"),
+        ("7-5", "equal length"),
+        ("4，3-3，4", "equal length"),
+        ("5-5-5", "equal length"),
+        ("5，\u0000", "means nothing"),
+    ],
+)
+def test_what_the_notation_does_not_allow(pattern, words):
+    with pytest.raises(RequestError, match=words):
+        parse(pattern)
+
+
+def test_the_form_of_a_text():
+    assert form_of_text("春眠不觉晓，处处闻啼鸟。") == parse("5，5。")
+    assert form_of_text("丹枫江冷人初去-绿柳堤新燕复来") == parse("对联")
+    assert form_of_text("3-3") != form_of_text("春夏秋-冬风雨")

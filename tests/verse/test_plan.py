@@ -1,0 +1,128 @@
+import functools
+
+import numpy as np
+import pytest
+
+from kgpt2.errors import RequestError
+from kgpt2.verse.plan import Need, Rules, plan
+from kgpt2.verse.sounds import LEVEL, OBLIQUE, rhymes_of
+
+CHARACTERS = [chr(code) for code in range(0x4E00, 0x9FA6)] + ["，", "。", "；", "-"]
+
+
+@functools.cache
+def supply(need: Need) -> int:
+    return sum(map(need.allows, CHARACTERS))
+
+
+LAST = "xxxxxxx。xxxxxxx，xxxxxxx。"
+
+
+def chosen(rules: Rules, text: str = "", seed: int = 0) -> tuple[Need, ...]:
+    return plan(rules, text, supply).choose(np.random.default_rng(seed))
+
+
+def shown(needs) -> str:
+    return "".join(need.given or {LEVEL: "p", OBLIQUE: "z"}.get(need.tone, "x") for need in needs)
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "rest"),
+    [
+        (Rules("五绝"), "", "xxxxx，xxxxx。xxxxx，xxxxx。"),
+        (Rules("五绝"), "春眠不觉晓，", "xxxxx。xxxxx，xxxxx。"),
+        (Rules("七绝", acrostic="春夏"), "", "春xxxxxx，夏xxxxxx。xxxxxxx，xxxxxxx。"),
+        (Rules("", acrostic="春夏秋冬"), "春风", "xxxxx，夏xxxxxx。秋xxxxxx，冬xxxxxx。"),
+        (Rules("", acrostic="一二三四五"), "一心一意一生一，", "二xxxxxx。三xxxxxx，四xxxxxx。五xxxxxx，" + LAST),
+        (Rules("对联"), "", "xxxxxxx-xxxxxxx"),
+        (Rules("对联"), "春满", "xxxxx-xxxxxxx"),
+        (Rules("对联"), "春满神州花似锦", "-xxxxxxx"),
+        (Rules("对联"), "春回大地-", "xxxx"),
+        (Rules("对联"), "国色天香，姹紫嫣红，碧水青云欣共赏-", "xxxx，xxxx，xxxxxxx"),
+        (Rules("对联"), "春回大地-福", "xxx"),
+        (Rules("3，2春。", tones="off"), "江", "xx，xx春。"),
+        (Rules("五绝", tones="strict"), "白日依山尽，黄河", "zzp。xppzz，xzzpp。"),
+        (Rules("五绝", tones="strict", rhyme="pingshui"), "白日依山尽，黄河入海流。", "xppzz，xzzpp。"),
+        (Rules("五绝", tones="loose"), "白日依山尽，", "xpxzp。xpxzz，xzxpp。"),
+        (Rules("对联", tones="strict"), "春满神州花似锦-", "xpxzzpp"),
+        (Rules("对联", tones="loose"), "风花雪月国山日-", "xzxpxzp"),
+        (Rules("pz，R。zR。", rhyme="pingshui"), "", "pz，p。zp。"),
+    ],
+)  # fmt: skip
+def test_what_is_open(rules, text, rest):
+    assert shown(chosen(rules, text)) == rest
+
+
+def test_rhymes_are_one_and_follow_the_prompt():
+    needs = chosen(Rules("五绝", tones="strict", rhyme="pingshui"), "白日依山尽，黄河入海流。")
+    (rhyme,) = {need.rhyme for need in needs if need.rhyme}
+    assert rhyme in rhymes_of("流", LEVEL)
+    names = set()
+    for seed in range(20):
+        found = {need.rhyme for need in chosen(Rules("七律", tones="strict", rhyme="modern"), seed=seed) if need.rhyme}
+        assert len(found) == 1
+        names |= found
+    assert len(names) > 3
+
+
+def test_every_way_to_be_regulated_is_taken():
+    found = {shown(chosen(Rules("五绝", tones="strict"), seed=seed)) for seed in range(60)}
+    assert len(found) == 4
+
+
+def test_the_same_draw_gives_the_same_plan():
+    rules = Rules("七律", tones="loose", rhyme="pingshui")
+    assert chosen(rules, seed=5) == chosen(rules, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "words"),
+    [
+        (Rules("五绝"), "春眠不觉晓来，", "'来' in line 1 after 5 characters, where '，'"),
+        (Rules("五绝"), "春眠不觉晓。", "'。' in line 1 after 5 characters, where '，'"),
+        (Rules("五绝"), "春眠，", "'，' in line 1 after 2 characters, where a Chinese character"),
+        (Rules("五绝"), "spring", "'s' in line 1"),
+        (Rules("5，5。"), "春眠不觉晓，处处闻啼鸟。", "fills the form"),
+        (Rules("5，5。"), "春眠不觉晓，处处闻啼鸟。夜来", "longer than the form"),
+        (Rules("五绝", tones="strict"), "床前明月光，", "'光' is 平 where 仄 belongs"),
+        (Rules("五绝", tones="strict"), "春眠不觉晓，处处闻啼鸟。", "'不' is 仄 where 平 belongs"),
+        (Rules("对联", tones="strict"), "春满神州花似云-", "'云' is 平 where 仄 belongs"),
+        (Rules("对联", tones="loose"), "春满神州花似云-", "'云' is 平 where 仄 belongs"),
+        (Rules("p5"), "月", "'月' is 仄 where 平 belongs"),
+        (Rules("五绝", tones="strict", rhyme="pingshui"), "白日依山尽，黄河入海山。欲穷千里目，更上一层楼", "山、楼"),
+        (Rules("五绝", rhyme="pingshui"), "春眠不觉晓，处处闻啼鸟。", "鸟"),
+        (Rules("5，5R。"), "", "--rhyme pingshui"),
+        (Rules("6，6。", rhyme="modern"), "", "nothing rhymes"),
+        (Rules("对联", rhyme="modern"), "", "nothing rhymes"),
+        (Rules("6，6。", tones="strict"), "", "no regulated verse and no couplet"),
+        (Rules("七绝", acrostic="春夏秋冬年"), "", "the form has 4 lines"),
+        (Rules("", acrostic="ab"), "", "a Chinese character for each line"),
+        (Rules("七绝", acrostic="春"), "风", "'风' in line 1 after 0 characters, where '春'"),
+        (Rules("春6，7。", acrostic="夏"), "", "'夏' where the form has '春'"),
+        (Rules("", acrostic="\u3400夏"), "", "not in the model's vocabulary"),
+        (Rules("对联"), "国色天香，姹紫嫣红", "put a - behind it"),
+        (Rules("对联"), "春满神州花似锦绣", "put a - behind it"),
+        (Rules("七绝", tones="strict", acrostic="春月月月"), "东东东", "belongs"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_reason(rules, text, words):
+    with pytest.raises(RequestError) as error:
+        plan(rules, text, supply)
+    assert words in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+def test_a_vocabulary_without_rhymes_or_tones():
+    few = "月日雪夜，。"
+
+    def poor(need):
+        return sum(map(need.allows, few))
+
+    with pytest.raises(RequestError, match="no characters that rhyme"):
+        plan(Rules("五绝", rhyme="pingshui"), "", poor)
+    with pytest.raises(RequestError, match="has no 平 character"):
+        plan(Rules("五绝", tones="strict"), "", poor)
+
+
+def test_a_character_with_an_unknown_tone_clashes_with_nothing():
+    assert plan(Rules("五绝", tones="strict"), "\u3400日依山尽，", supply).length == 18
