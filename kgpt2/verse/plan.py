@@ -135,8 +135,6 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
     given = dict(enumerate(_matched(rules, form, text)))
     given |= {place: slot.given for place, slot in enumerate(form) if slot.given}
     for place, character in given.items():
-        if place >= len(text) and not supply(Need(character)):
-            raise RequestError(f"{character!r} is not in the model's vocabulary, and the form has to hold it")
         if _clash(character, form[place].tone, rules.system):
             raise _tone_clash(character, form[place].tone, place, given)
     ways = [_fitting(patterns, form, given, rules.system) for patterns in _patterns(rules, form, given)]
@@ -144,16 +142,18 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
     good = [number for number, found in enumerate(sets) if all(weights for _, _, weights in found)]
     if not good:
         raise RequestError(f"--rhyme {rules.rhyme}: {_why_no_rhyme(sets[0], given, rules)}")
-    found = Plans(
-        form, len(text), [[ways[0][number] for number in good], *ways[1:]], [sets[number] for number in good],
-        rules.system,
-    )  # fmt: skip
-    for need in {_need(Slot(), tone, "", rules.system) for patterns in found.ways for tone in _tones_of(patterns)}:
-        if not supply(need):
-            raise RequestError(
-                f"--tones {rules.tones}: the model's vocabulary has no {_TONE_NAMES[need.tone]} character"
-            )
-    return found
+    _require_supply(form, len(text), [pattern for patterns in ways for pattern in patterns], rules, supply)
+    kept = [[ways[0][number] for number in good], *ways[1:]]
+    return Plans(form, len(text), kept, [sets[number] for number in good], rules.system)
+
+
+def _require_supply(form: Form, begun: int, patterns: Sequence[Pattern], rules: Rules, supply: Supply) -> None:
+    """Sees to it that there is something for every open place, however it is regulated."""
+    for place, slot in list(enumerate(form))[begun:]:
+        for tone in {slot.tone & pattern.get(place, ANY) for pattern in patterns}:
+            if not supply(_need(slot, tone, "", rules.system)):
+                what = repr(slot.mark or slot.given) if slot.mark or slot.given else f"{_TONE_NAMES[tone]} character"
+                raise RequestError(f"the model's vocabulary has no {what}, and the form asks for it")
 
 
 def _form_for(rules: Rules, text: str) -> Form:
@@ -293,10 +293,6 @@ def _why_no_rhyme(sets, given: Mapping[int, str], rules: Rules) -> str:
 
 def _need(slot: Slot, tone: int, rhyme: str, system: System) -> Need:
     return Need(slot.mark or slot.given) if slot.mark or slot.given else Need("", tone, rhyme, system)
-
-
-def _tones_of(patterns: Sequence[Pattern]) -> set[int]:
-    return {tone for pattern in patterns for tone in pattern.values()} - {ANY}
 
 
 def _tone_clash(sign: str, wanted: int, place: int, given: Mapping[int, str]) -> RequestError:

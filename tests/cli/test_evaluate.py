@@ -62,6 +62,16 @@ def test_generated_texts_are_scored(kgpt2, chinese_preset, lines):
     assert kgpt2(*options, "--prompt-characters", 100).status == 2
 
 
+def test_verse_is_measured_by_its_rules(kgpt2, verse_preset):
+    options = ["evaluate", verse_preset, "--data", "samples/couplets", "--limit", 6, "--generate", "--json"]
+    found = json.loads(kgpt2(*options).out)["generation"]
+    assert found["verses"] == 6
+    assert 0 <= found["form_validity"] < 1, "nothing holds a random model to the form"
+    assert 0 < found["tone_agreement"] < 1
+    assert found["rhyme"] is None, "couplets do not rhyme"
+    assert "generated rhyme" in kgpt2(*options[:-1]).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -169,11 +169,11 @@ def test_tokenize(kgpt2, chinese_preset):
 @pytest.mark.parametrize("runtime", ["openvino", "keras"])
 def test_past_the_context(kgpt2, chinese_preset, runtime):
     options = ["generate", "春眠", "--model", chinese_preset, "--json", "--seed", 1, "--runtime", runtime]
-    result = kgpt2(*options, "--max-new-tokens", 150, "--min-new-tokens", 150)
-    assert objects(result)[0]["new_tokens"] == 150
-    assert "note: 153 tokens do not fit the context of 64" in result.err
-    within = kgpt2(*options, "--max-new-tokens", 30)
-    assert "note" not in within.err
+    result = kgpt2(*options, "--max-new-tokens", 100, "--min-new-tokens", 100)
+    assert objects(result)[0]["new_tokens"] == 100
+    assert "note: 103 tokens do not fit the context of 64" in result.err
+    if runtime == "openvino":
+        assert "note" not in kgpt2(*options, "--max-new-tokens", 30).err
 
 
 def test_beams(kgpt2, chinese_preset):

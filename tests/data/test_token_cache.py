@@ -157,7 +157,7 @@ def test_a_vocabulary_is_counted_once():
 @pytest.mark.slow
 def test_processes_killed_at_any_moment_leave_nothing_that_loads_wrong(tmp_path, cache):
     path = tmp_path / "a.txt"
-    lines = [f"{LINES[number % 4]}{number}" for number in range(60_000)]
+    lines = [f"{LINES[number % 4]}{number}" for number in range(30_000)]
     path.write_text("\n".join(lines), "utf-8")
     command = [sys.executable, "-m", "kgpt2", "data", "prepare", str(path)]
     began = time.perf_counter()
@@ -167,7 +167,7 @@ def test_processes_killed_at_any_moment_leave_nothing_that_loads_wrong(tmp_path,
     source = open_source(str(path))
     codec = BertTokenizer(counted_vocabulary([source]))
     wanted = tokenise(source, codec, strict=True).table.ids.copy()
-    for _ in range(20):
+    for _ in range(8):
         for left in cache.iterdir():
             if left.is_dir() and not left.name.startswith("."):
                 for file in left.iterdir():

@@ -130,14 +130,14 @@ def test_a_prompt_that_is_not_text_is_named_before_anything_is_written(kgpt2, ch
 def test_killed_again_and_again(chinese_preset, tmp_path):
     prompts, out = tmp_path / "prompts.txt", tmp_path / "out.jsonl"
     draw = random.Random(0)
-    lines = ["".join(draw.choices("春眠不觉晓处闻啼鸟", k=draw.randint(1, 12))) for _ in range(3000)]
+    lines = ["".join(draw.choices("春眠不觉晓处闻啼鸟", k=draw.randint(1, 12))) for _ in range(2000)]
     prompts.write_text("\n".join(lines) + "\n", "utf-8")
     command = [sys.executable, "-m", "kgpt2", *arguments(chinese_preset, prompts, out, "--json", "--resume")]
     kills = 0
     for _ in range(40):
         process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         began = time.monotonic()
-        limit = draw.uniform(0.5, 3) if kills < 5 else 600
+        limit = draw.uniform(0.5, 3) if kills < 4 else 600
         while process.poll() is None and time.monotonic() - began < limit:
             time.sleep(0.02)
         if process.poll() is None:

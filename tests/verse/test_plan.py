@@ -99,7 +99,8 @@ def test_the_same_draw_gives_the_same_plan():
         (Rules("", acrostic="ab"), "", "a Chinese character for each line"),
         (Rules("七绝", acrostic="春"), "风", "'风' in line 1 after 0 characters, where '春'"),
         (Rules("春6，7。", acrostic="夏"), "", "'夏' where the form has '春'"),
-        (Rules("", acrostic="\u3400夏"), "", "not in the model's vocabulary"),
+        (Rules("", acrostic="\u3400夏"), "", "vocabulary has no '\u3400'"),
+        (Rules("5！"), "", "vocabulary has no '！'"),
         (Rules("对联"), "国色天香，姹紫嫣红", "put a - behind it"),
         (Rules("对联"), "春满神州花似锦绣", "put a - behind it"),
         (Rules("七绝", tones="strict", acrostic="春月月月"), "东东东", "belongs"),
@@ -120,8 +121,9 @@ def test_a_vocabulary_without_rhymes_or_tones():
 
     with pytest.raises(RequestError, match="no characters that rhyme"):
         plan(Rules("五绝", rhyme="pingshui"), "", poor)
-    with pytest.raises(RequestError, match="has no 平 character"):
-        plan(Rules("五绝", tones="strict"), "", poor)
+    for rules in (Rules("五绝", tones="strict"), Rules("5p。")):
+        with pytest.raises(RequestError, match="has no 平 character"):
+            plan(rules, "", poor)
 
 
 def test_a_character_with_an_unknown_tone_clashes_with_nothing():
