@@ -77,6 +77,8 @@ def command(
     from kgpt2.generation.settings import Settings
 
     settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
+    if not prompt and prompts_file is None and (settings.form or settings.acrostic):
+        prompt = ("",)  # a form needs no beginning
     texts = Prompts(prompt, prompts_file)
     if model is None:
         raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")

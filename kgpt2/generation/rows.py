@@ -91,7 +91,9 @@ class Row:
         # A row's draws come from the seed and its index alone: neither its batch nor its place in it matters.
         self.draw = np.random.default_rng([seed, index])
         # What each new token must be; drawn apart, so that tones and rhymes leave the other draws as they are.
-        self.plan: tuple[Need, ...] | None = prompt.plans and prompt.plans.choose(np.random.default_rng([index, seed]))
+        self.plan: tuple[Need, ...] | None = prompt.plans and prompt.plans.choose(
+            np.random.default_rng([seed, index, 1])
+        )
         self.new: list[int] = []
         self.logprobs: list[float] = []
         self.finish_reason: str | None = None

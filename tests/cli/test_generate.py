@@ -221,7 +221,7 @@ def test_verse(kgpt2, verse_preset):
     found = objects(kgpt2("generate", "春风", "--model", verse_preset, *options))
     assert all(re.fullmatch(r"春风\w{5}，\w{7}。\w{7}，\w{7}。", one["text"]) for one in found)
     assert {one["finish_reason"] for one in found} == {"stop"}
-    result = kgpt2("generate", "", "--model", verse_preset, "--acrostic", "春夏秋冬", "--script", "traditional")
+    result = kgpt2("generate", "--model", verse_preset, "--acrostic", "春夏秋冬", "--script", "traditional")
     assert [line[0] for line in re.split("[，。]", result.out.strip()) if line] == list("春夏秋冬")
 
 
