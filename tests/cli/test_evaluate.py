@@ -67,7 +67,7 @@ def test_verse_is_measured_by_its_rules(kgpt2, verse_preset):
     found = json.loads(kgpt2(*options).out)["generation"]
     assert found["verses"] == 6
     assert 0 <= found["form_validity"] < 1, "nothing holds a random model to the form"
-    assert 0 < found["tone_agreement"] < 1
+    assert {"tone_agreement", "parallelism", "repeated_characters"} < set(found)
     assert found["rhyme"] is None, "couplets do not rhyme"
     assert "generated rhyme" in kgpt2(*options[:-1]).out
 
