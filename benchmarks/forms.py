@@ -14,6 +14,7 @@ import argparse
 import itertools
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 import turns
 
 import kgpt2
+from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.data.example import Report
 from kgpt2.data.sources import open_source
 from kgpt2.generation.engine import Clock
@@ -190,10 +192,9 @@ def unknown_tokens(root: Path, vocabulary: Path, count: int) -> dict:
     from transformers import BertTokenizer, GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
-    lines = vocabulary.read_text("utf-8").splitlines()
-    network = GPT2LMHeadModel(GPT2Config(vocab_size=len(lines))).eval()
+    network = GPT2LMHeadModel(GPT2Config(vocab_size=len(read_vocabulary(vocabulary)))).eval()
     network.save_pretrained(root / "model")
-    (root / "model" / "vocab.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    shutil.copyfile(vocabulary, root / "model" / "vocab.txt")
     (root / "model" / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
     lm = kgpt2.load(root / "model")
     pattern = re.compile(f"{HAN}{{7}}-{HAN}{{7}}")
