@@ -200,17 +200,17 @@ def unknown_tokens(root: Path, vocabulary: Path, count: int) -> dict:
     pattern = re.compile(f"{HAN}{{7}}-{HAN}{{7}}")
     texts = [one.text for one in lm.generate("", num_return=count, seed=0, form="对联", **DRAWN)]
     ours = {"couplets": len(texts), "well_formed": sum(bool(pattern.fullmatch(text)) for text in texts)}
-    ours["special_tokens"] = sum("[" in text for text in texts)
+    ours["special_tokens"] = sum("[" in text or "##" in text for text in texts)
     tokenizer = BertTokenizer(str(root / "model" / "vocab.txt"))
     prompt = torch.tensor([tokenizer.encode("春满神州花似锦-", add_special_tokens=False)])
-    theirs = {"couplets": count, "well_formed": 0, "with_unknown": 0}
+    theirs = {"couplets": count, "well_formed": 0, "special_tokens": 0}
     for size in itertools.repeat(50, count // 50):
         drawn = network.generate(prompt.expand(size, -1), pad_token_id=0, **ARTICLE)
         for row in tokenizer.batch_decode(drawn):
             text = row.replace(" ", "")
-            theirs["with_unknown"] += "[UNK]" in text
+            theirs["special_tokens"] += any(piece in text for piece in ("[UNK]", "[unused", "##", "[PAD]", "[MASK]"))
             theirs["well_formed"] += bool(pattern.fullmatch(text.split("[SEP]")[0]))
-    return {"kgpt2": ours, "article": theirs, "faults": count - ours["well_formed"]}
+    return {"form": ours, "article": theirs, "faults": count - ours["well_formed"]}
 
 
 if __name__ == "__main__":
