@@ -35,7 +35,8 @@ def test_rows_and_a_picture(kgpt2, chinese_preset, tmp_path):
         assert (row["prompt_tokens"], row["new_tokens"], row["runtime"]) == (8, 8, "openvino")
         rate, step = row["tokens_per_second"], row["milliseconds_per_token"]
         assert 0 < rate["min"] <= rate["median"] <= rate["max"]
-        assert step["median"] == pytest.approx(1000 * row["batch"] / rate["median"], rel=0.5)
+        for one, other in (("min", "max"), ("max", "min")):
+            assert step[one] == pytest.approx(1000 * row["batch"] / rate[other])
         assert row["startup_seconds"] > row["first_token_seconds"] > 0
         assert row["peak_memory_mb"] > 50
         assert row["sampler"] != "greedy" or row["relative_to_greedy"] == 1
@@ -63,7 +64,7 @@ def test_the_article_is_taken_apart(kgpt2, chinese_preset, tmp_path):
     first, again, after, last = calls
     assert first["compiling_share"] > 0.5
     assert after["compiling_share"] > 0.5, "compile() throws the program away"
-    assert max(again["seconds"], last["seconds"]) < min(first["seconds"], after["seconds"])
+    assert min(again["seconds"], last["seconds"]) < min(first["seconds"], after["seconds"])
     for call in calls:
         assert call["claimed_tokens_per_second"] == pytest.approx(64 / call["seconds"])
         assert call["new_tokens"] <= 64 - call["prompt_tokens"]

@@ -8,7 +8,7 @@ from kgpt2.training.prepare import prepare
 
 BASE = """\
 model:
-  from_scratch: {layers: 2, heads: 2, width: 32}
+  from_scratch: {layers: 1, heads: 2, width: 32}
   sequence_length: 40
   dropout: 0.0
 data:

@@ -27,7 +27,7 @@ POEM = "床前明月光疑是地上霜举头望明月低头思故乡春眠不觉
 # Long rows and rows of a few characters side by side, and so small a norm that every gradient is clipped.
 UNEVEN = f"""\
 model:
-  from_scratch: {{layers: 2, heads: 2, width: 32}}
+  from_scratch: {{layers: 1, heads: 2, width: 32}}
   sequence_length: 32
   dropout: 0.0
 data:
