@@ -35,13 +35,15 @@ class FromScratch(Section):
 
     Attributes:
         layers, heads, width: its shape; `width` must be a multiple of `heads`.
-        vocabulary: a `vocab.txt`; null counts one from the data, so that every character has a token.
+        vocabulary: a `vocab.txt`; null counts one from the data.
+        min_count: a character that the data has less often gets no token of its own ([UNK]); 1: each has one.
     """
 
     layers: PositiveInt = 4
     heads: PositiveInt = 4
     width: PositiveInt = 256
     vocabulary: str | None = None
+    min_count: PositiveInt = 1
 
     @pydantic.model_validator(mode="after")
     def _width_divides(self):

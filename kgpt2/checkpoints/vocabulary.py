@@ -31,8 +31,10 @@ def read_vocabulary(path: Path) -> list[str]:
     return tokens
 
 
-def count_vocabulary(texts: Iterable[str]) -> list[str]:
-    """A vocabulary in which every text can be written without [UNK]: special tokens, then characters, frequent first.
+def count_vocabulary(texts: Iterable[str], least: int = 1) -> list[str]:
+    """A vocabulary for texts: special tokens, then the characters that come at least so often, frequent first.
+
+    With 1 every text can be written without [UNK].
 
     A character that stands inside a Latin word or a number appears as a `##` piece, as WordPiece needs it.
     """
@@ -44,5 +46,6 @@ def count_vocabulary(texts: Iterable[str]) -> list[str]:
         counts[word[0]] += count
         for character in word[1:]:
             counts[SUFFIX + character] += count
-    by_frequency = sorted(counts, key=lambda token: (-counts[token], token))
+    kept = [token for token, count in counts.items() if count >= least]
+    by_frequency = sorted(kept, key=lambda token: (-counts[token], token))
     return [*SPECIAL_TOKENS, *by_frequency]

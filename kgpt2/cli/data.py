@@ -104,16 +104,15 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
 
 def _tokenised(spec, path, text, prompt, unit, script, limit, model):
     """The source in tokens."""
-    from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.progress import reading
     from kgpt2.data.sources import Options, open_source
-    from kgpt2.data.token_cache import counted_vocabulary, tokenise
+    from kgpt2.data.token_cache import counted_tokenizer, tokenise
 
     options = Options(path, text, prompt, unit, script, limit)
     source = open_source(spec[0] if len(spec) == 1 else list(spec), options)
     with reading() as progress:
-        tokenizer = read_model(model).tokenizer if model else BertTokenizer(counted_vocabulary([source]))
+        tokenizer = read_model(model).tokenizer if model else counted_tokenizer([source])
         return tokenise(source, tokenizer, strict=False, progress=progress)
 
 

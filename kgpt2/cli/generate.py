@@ -102,7 +102,7 @@ def command(
     for text in texts:
         (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
         if verbose:
-            say(f"the model reads {ready.text!r} ({len(ready.ids)} tokens, start token included)")
+            say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)
     if longest > context:
         say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.poetry.cleaning import clauses
-from kgpt2.data.poetry.collection import open_poetry, read_poems
+from kgpt2.data.poetry.collection import Poem, open_poetry, read_poems
 from kgpt2.data.splits import key_of
 from kgpt2.data.text_files import Columns, digest_of, open_files
 from kgpt2.errors import RequestError
@@ -114,15 +114,20 @@ def open_verse_couplets(root: Path, part: str = "", script: str | None = None) -
     def pairs(report: Report) -> Iterator[tuple[str, str, str]]:
         for name in parts:
             for poem in read_poems(root, name, script, report):
-                if poem.form in ("五律", "七律"):
-                    lines = clauses(poem.text)
-                    yield lines[2], lines[3], poem.group
-                    yield lines[4], lines[5], poem.group
+                yield from couplets_of(poem)
 
     def read(report: Report) -> Iterator[Example]:
         yield from normalised(pairs(report), report)
 
     return Source("couplets/verse", lambda: " ".join(["verse", *(one.identity() for one in sources)]), read)
+
+
+def couplets_of(poem: Poem) -> list[tuple[str, str, str]]:
+    """The two parallel couplets of a poem of eight lines, each with the poem's group; none of any other poem."""
+    if poem.form not in ("五律", "七律"):
+        return []
+    lines = clauses(poem.text)
+    return [(lines[2], lines[3], poem.group), (lines[4], lines[5], poem.group)]
 
 
 def _two_files(folder: Path) -> Source:

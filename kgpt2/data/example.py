@@ -70,8 +70,10 @@ class Source:
         spec: what the user asked for.
         identity: a digest of all that `read` depends on, the files' content included; it may take a while.
         read: the examples, one at a time; the report is filled as they come. Raises RequestError.
+        marks: tokens of their own in the prompts (a vocabulary that is counted takes them whole).
     """
 
     spec: str
     identity: Callable[[], str]
     read: Callable[[Report], Iterator[Example]]
+    marks: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from pathlib import Path
 from kgpt2.assets import SAMPLES, sample_path
 from kgpt2.data.couplets import open_couplets, open_verse_couplets
 from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.genres import PARTS as VERSE_PARTS
+from kgpt2.data.genres import open_verse
 from kgpt2.data.poetry.collection import open_poetry
 from kgpt2.data.poetry.download import fetch
 from kgpt2.data.script import convert_script
@@ -23,6 +25,7 @@ NAMES = {
     "samples": "samples/tang, samples/couplets, samples/tifu: small ones that come with kgpt2",
     "chinese_poetry": "chinese_poetry/PART: poems and classics of the chinese-poetry collection (tang, song, ci, ...)",
     "couplets": "couplets: in.txt and out.txt, or a table; couplets/verse: those of regulated verse in chinese-poetry",
+    "verse": "verse, verse/PART: poems, ci and verse couplets, each behind its genre (tang, song, ci; or all)",
     "reddit_tifu": "reddit_tifu: the posts of the Keras tutorial, through TFDS or from their JSON lines",
 }
 _CHUNK = 1000
@@ -68,7 +71,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
     if name in NAMES and not Path(whole).expanduser().exists():
         source = _NAMED[name](part, split, options)
         # Poems know which of their files are traditional already: a second conversion would spoil them.
-        converts = name == "chinese_poetry" or part.startswith("verse")
+        converts = name in ("chinese_poetry", "verse") or part.startswith("verse")
     else:
         _refuse_unknown_name(whole)
         if options.path is not None:
@@ -134,6 +137,14 @@ def _couplets(part: str, split: str, options: Options) -> Source:
     return dataclasses.replace(source, spec=f"couplets:{split}") if split and own else source
 
 
+def _verse(part: str, split: str, options: Options) -> Source:
+    if part and part not in VERSE_PARTS:
+        raise RequestError(
+            f"verse/{part}: there is verse, and of it {', '.join(f'verse/{one}' for one in VERSE_PARTS)}"
+        )
+    return open_verse({one: _poems(options, one) for one in ([part] if part else VERSE_PARTS)}, options.script)
+
+
 def _tifu(part: str, split: str, options: Options) -> Source:
     path = Path(options.path).expanduser() if options.path else None
     return open_tifu(part or "short", path, options.text, options.prompt)
@@ -143,6 +154,7 @@ _NAMED: dict[str, Callable[[str, str, Options], Source]] = {
     "samples": _sample,
     "chinese_poetry": _poetry,
     "couplets": _couplets,
+    "verse": _verse,
     "reddit_tifu": _tifu,
 }
 
@@ -153,7 +165,7 @@ def _part(source: Source, split: str) -> Source:
             if split_of(example.group or example.prompt + example.text) == split:
                 yield example
 
-    return Source(source.spec, lambda: f"{source.identity()} {split}", read)
+    return dataclasses.replace(source, identity=lambda: f"{source.identity()} {split}", read=read)
 
 
 def _shaped(source: Source, options: Options) -> Source:
@@ -165,7 +177,9 @@ def _shaped(source: Source, options: Options) -> Source:
             examples = _converted(examples, options.script)
         return itertools.islice(examples, options.limit)
 
-    return Source(source.spec, lambda: f"{source.identity()} {options.script} {options.limit}", read)
+    return dataclasses.replace(
+        source, identity=lambda: f"{source.identity()} {options.script} {options.limit}", read=read
+    )
 
 
 def _converted(examples: Iterator[Example], script: str) -> Iterator[Example]:

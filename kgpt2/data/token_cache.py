@@ -12,11 +12,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
 from kgpt2.data.example import Example, Report, Source, refuse
@@ -97,18 +98,30 @@ def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Pr
     return stored
 
 
-def counted_vocabulary(sources: list[Source]) -> list[str]:
-    """A vocabulary in which every example can be written, counted once and kept.
+def counted_tokenizer(sources: list[Source], least: int = 1) -> BertTokenizer:
+    """The tokenizer of the characters that the examples have at least so often; they are counted once and kept.
+
+    The marks of the sources are tokens of their own, and special.
 
     Raises:
         RequestError: a source cannot be read.
     """
-    path = _home() / f"{_key('vocabulary', *(source.identity() for source in sources))}.vocabulary.txt"
+    marks = dict.fromkeys((mark for source in sources for mark in source.marks), True)
+    key = _key("vocabulary", str(least), *marks, *(source.identity() for source in sources))
+    path = _home() / f"{key}.vocabulary.txt"
     if not path.exists():
         examples = (example for source in sources for example in source.read(Report()))
-        tokens = count_vocabulary(example.prompt + example.text for example in examples)
-        write_text(path, "".join(f"{token}\n" for token in tokens))
-    return read_vocabulary(path)
+        texts = (_without(marks, example.prompt) + example.text for example in examples)
+        tokens = count_vocabulary(texts, least)
+        special = len(SPECIAL_TOKENS)
+        write_text(path, "".join(f"{token}\n" for token in (*tokens[:special], *marks, *tokens[special:])))
+    return BertTokenizer(read_vocabulary(path), added_tokens=marks)
+
+
+def _without(marks: Iterable[str], text: str) -> str:
+    for mark in marks:
+        text = text.replace(mark, "")
+    return text
 
 
 def _home() -> Path:

@@ -63,7 +63,7 @@ def evaluate_generated(
     report = {"texts": len(texts), **reference_metrics(texts, references), **free_metrics(texts)}
     report["unknown_fraction"] = _unknown(lm, generations)
     whole = [generation.text for generation in generations]
-    report |= form_metrics(whole, [prompt + reference for prompt, reference in pairs])
+    report |= form_metrics(whole, [one.text + reference for one, reference in zip(ready, references, strict=True)])
     training = list(training)
     if training:
         report["copy_rate"] = copy_rate(whole, training)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
 from kgpt2.generation.beam import search
-from kgpt2.generation.forms import plans_for
+from kgpt2.generation.forms import mark_for, plans_for
 from kgpt2.generation.loop import grow
 from kgpt2.generation.rows import Bans, Codec, Generation, Prompt, Row
 from kgpt2.generation.runtime import Runtime, round_up
 from kgpt2.generation.settings import Settings
+from kgpt2.verse.genres import split_mark
 
 DEFAULT_NEW_TOKENS = 128
 
@@ -47,7 +48,11 @@ def prepare_prompts(
         text = read(given)
         if settings.script:
             (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
-        ids = [codec.start_id, *codec.encode(text)]
+        mark, text = split_mark(text, codec.added_tokens)
+        plans = plans_for(text, codec, settings)
+        if plans and not mark:
+            mark = mark_for(plans, codec)
+        ids = [codec.start_id, *codec.encode(mark + text)]
         shown = text if len(text) <= 20 else f"{text[:20]}…"
         if len(ids) >= context:
             raise RequestError(
@@ -55,7 +60,7 @@ def prepare_prompts(
                 "shorten the prompt, so that at least one token can follow"
             )
         room = settings.max_new_tokens or min(DEFAULT_NEW_TOKENS, context - len(ids))
-        if (plans := plans_for(text, codec, settings)) is not None:
+        if plans:
             room = plans.length
             if len(ids) + room > context:
                 raise RequestError(f"the form needs {room} more characters and marks, the context is {context}")
@@ -71,7 +76,7 @@ def prepare_prompts(
                 f"the prompt {shown!r} ({len(ids)} tokens) and {room} more do not fit the context of {context}\n"
                 "beam search does not go past it: ask for fewer tokens, or take another sampler"
             )
-        prompts.append(Prompt(text, ids, room, plans, given))
+        prompts.append(Prompt(text, ids, room, plans, given, mark))
     return prompts
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from kgpt2.errors import RequestError
 from kgpt2.generation.settings import Settings
+from kgpt2.verse.genres import genre_of, mark_of
 from kgpt2.verse.han import is_han
 from kgpt2.verse.plan import Need, Plans, Rules, plan
 
@@ -78,3 +79,9 @@ def plans_for(text: str, codec, settings: Settings) -> Plans | None:
                 f"leave it out: a form has its own length"
             )
     return plans
+
+
+def mark_for(plans: Plans, codec) -> str:
+    """The mark of a form's genre where the model has learned from texts with marks; "" where it has not."""
+    mark = mark_of(genre_of(plans.form))
+    return mark if mark in codec.added_tokens else ""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kgpt2.checkpoints.bert_tokenizer import START
 from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
-from kgpt2.verse.han import HAN, full_width
+from kgpt2.verse.han import HAN, full_width, is_han
 from kgpt2.verse.notation import SEPARATOR
 
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
@@ -22,18 +23,22 @@ def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
     """Makes of a prompt what the model learned to read.
 
     Chinese models: the start token that model cards write out ([CLS]) and the spaces between characters go, a
-    half-width mark behind a Chinese character becomes full-width. UER's couplet model: behind a whole first side comes
-    the `-` that parted the sides when it learned (source: its model card). All others read prompts as they are.
+    half-width mark behind a Chinese character becomes full-width, a character that the vocabulary lacks the simplified
+    one where it has that. UER's couplet model: behind a whole first side comes the `-` that parted the sides when it
+    learned (source: its model card). All others read prompts as they are.
     """
     if not checkpoint.is_chinese:
         return str
-    couplets = _COUPLETS in str(checkpoint.folder)
+    couplets, known = _COUPLETS in str(checkpoint.folder), checkpoint.tokenizer.token_to_id
 
     def read(text: str) -> str:
         text = text.removeprefix(START)
         if _SPACED.fullmatch(text):
             text = text.replace(" ", "")
         text = full_width(text)
+        if lacking := [sign for sign in text if is_han(sign) and sign not in known]:
+            simple = dict(zip(lacking, convert_script(lacking, "simplified"), strict=True))
+            text = "".join(simple[sign] if simple.get(sign) in known else sign for sign in text)
         return text + SEPARATOR if couplets and _SIDE.fullmatch(text) else text
 
     return read

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ class Codec(Protocol):
     end_id: int
     pad_id: int
     default_bans: tuple[int, ...]
+    added_tokens: Mapping[str, bool]
     vocabulary_size: int
 
     def encode(self, text: str) -> list[int]: ...
@@ -32,11 +33,12 @@ class Prompt:
     """A prompt ready to be continued.
 
     Attributes:
-        text: as the model reads it.
-        ids: the start token and the prompt's.
+        text: as the model reads it, the mark of its genre apart.
+        ids: the start token, the mark where there is one, and the prompt's.
         max_new_tokens: how many may follow.
         plans: how its form can be filled; None: no form is asked for.
         given: as the user gave it; None: as the model reads it.
+        mark: the token in front that names its genre; "": none.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Prompt:
     max_new_tokens: int
     plans: Plans | None = None
     given: str | None = None
+    mark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

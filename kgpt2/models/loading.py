@@ -100,9 +100,20 @@ def dense_layers(block: keras_hub.layers.TransformerDecoder) -> dict[str, keras.
 
 
 def from_scratch(
-    vocabulary: Sequence[str], *, layers: int, heads: int, width: int, sequence_length: int, dtype: str, dropout: float
+    vocabulary: Sequence[str],
+    *,
+    layers: int,
+    heads: int,
+    width: int,
+    sequence_length: int,
+    dtype: str,
+    dropout: float,
+    added_tokens: Mapping[str, bool] | None = None,
 ) -> ChineseGPT2CausalLM:
-    """A task with random weights (GPT-2's proportions: feed-forward 4 x width) over a BERT vocabulary."""
+    """A task with random weights (GPT-2's proportions: feed-forward 4 x width) over a BERT vocabulary.
+
+    `added_tokens` as in `BertTokenizer`.
+    """
     shape = Shape(
         vocabulary_size=len(vocabulary),
         num_layers=layers,
@@ -112,7 +123,7 @@ def from_scratch(
         max_sequence_length=sequence_length,
         dropout=dropout,
     )
-    return _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary))
+    return _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary, added_tokens=added_tokens))
 
 
 def save_preset(task: keras_hub.models.CausalLM, folder: Path) -> None:

@@ -25,6 +25,7 @@ def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
     scratch = model.from_scratch
     return from_scratch(
         plan.tokenizer.vocabulary,
+        added_tokens=plan.tokenizer.added_tokens,
         layers=scratch.layers,
         heads=scratch.heads,
         width=scratch.width,

@@ -16,7 +16,7 @@ from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
 from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import held_out
-from kgpt2.data.token_cache import Progress, Tokenised, counted_vocabulary, tokenise
+from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
 from kgpt2.generation.engine import prepare_prompts
@@ -145,8 +145,10 @@ def _sources(data: DataSection) -> list[Source]:
 
 
 def _scratch_tokenizer(config: Config, sources: list[Source]) -> BertTokenizer:
-    path = config.model.from_scratch.vocabulary
-    return BertTokenizer(read_vocabulary(Path(path).expanduser()) if path else counted_vocabulary(sources))
+    scratch = config.model.from_scratch
+    if scratch.vocabulary is None:
+        return counted_tokenizer(sources, scratch.min_count)
+    return BertTokenizer(read_vocabulary(Path(scratch.vocabulary).expanduser()))
 
 
 def _split(config: Config, tokenised: list[Tokenised]) -> tuple[Selected, Selected]:

@@ -13,7 +13,7 @@ def test_list_names_every_source(kgpt2):
     for name in ("samples/tang", "chinese_poetry", "couplets/verse", "reddit_tifu"):
         assert name in result.out
     assert {source["name"] for source in json.loads(kgpt2("data", "list", "--json").out)["sources"]} == {
-        *("samples", "chinese_poetry", "couplets", "reddit_tifu")
+        *("samples", "chinese_poetry", "couplets", "verse", "reddit_tifu")
     }
 
 

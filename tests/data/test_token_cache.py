@@ -16,7 +16,7 @@ from kgpt2.data import token_cache
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import SPLITS, held_out, key_of, split_of
-from kgpt2.data.token_cache import counted_vocabulary, tokenise
+from kgpt2.data.token_cache import counted_tokenizer, tokenise
 from kgpt2.errors import RequestError
 from tests.conftest import LINES
 
@@ -150,7 +150,8 @@ def test_threads_that_make_the_same_tokens_at_once(cache):
 
 def test_a_vocabulary_is_counted_once():
     source, reads = counted(inline(LINES))
-    assert counted_vocabulary([source]) == counted_vocabulary([source]) == count_vocabulary(LINES)
+    first, second = counted_tokenizer([source]), counted_tokenizer([source])
+    assert first.vocabulary == second.vocabulary == count_vocabulary(LINES)
     assert len(reads) == 1
 
 
@@ -165,7 +166,7 @@ def test_processes_killed_at_any_moment_leave_nothing_that_loads_wrong(tmp_path,
     whole = time.perf_counter() - began
     rng = np.random.default_rng(0)
     source = open_source(str(path))
-    codec = BertTokenizer(counted_vocabulary([source]))
+    codec = counted_tokenizer([source])
     wanted = tokenise(source, codec, strict=True).table.ids.copy()
     for _ in range(8):
         for left in cache.iterdir():

@@ -1,6 +1,7 @@
 """The loop, on a runtime whose logits are easy to reckon by hand."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ class Letters:
     """A codec in which "c" is 2, "d" is 3 and so on."""
 
     start_id, end_id, pad_id, default_bans, vocabulary_size = START, END, 9, (START, 5), 11
+    added_tokens: ClassVar[dict[str, bool]] = {}
 
     def encode(self, text):
         return [ord(letter) - ord("a") for letter in text]

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.preset import read_preset
+from kgpt2.generation.engine import prepare_prompts
 from kgpt2.generation.prompts import reader_of
+from kgpt2.generation.rows import Row
+from kgpt2.generation.settings import Settings
+from kgpt2.verse.genres import MARKS
 
 
 @pytest.mark.parametrize(
@@ -46,3 +51,38 @@ def test_the_couplet_model_learned_a_dash_between_the_sides(chinese_preset, give
 
 def test_an_english_model_reads_what_is_given(english_preset):
     assert reader_of(read_preset(english_preset))("春, [CLS] a b") == "春, [CLS] a b"
+
+
+@pytest.mark.parametrize(("given", "read"), [("山風", "山风"), ("山风龘", "山风龘"), ("山", "山"), ("國風", "國风")])
+def test_only_characters_that_the_vocabulary_lacks_become_simplified(chinese_preset, given, read):
+    known = BertTokenizer([*SPECIAL_TOKENS, *"山风凭國"])
+    assert reader_of(dataclasses.replace(read_preset(chinese_preset), tokenizer=known))(given) == read
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings", "mark"),
+    [
+        ("一", {"form": "七绝"}, "[七绝]"),
+        ("一", {"form": "5，5。5，5。"}, "[五绝]"),
+        ("", {"form": "对联"}, "[对联]"),
+        ("", {"acrostic": "一丁七万"}, "[七绝]"),
+        ("[词]一", {}, "[词]"),
+        ("[词]一", {"form": "五绝"}, "[词]"),
+        ("一", {}, ""),
+    ],
+)
+def test_the_mark_of_a_genre_stands_before_the_prompt_and_in_no_text(prompt, settings, mark):
+    """A model that learned behind marks gets that of the form, or the one that the prompt begins with."""
+    characters = [chr(0x4E00 + number) for number in range(200)]
+    codec = BertTokenizer([*SPECIAL_TOKENS, *MARKS, *characters, *"，。-"], added_tokens=dict.fromkeys(MARKS, True))
+    settings = Settings(**settings)
+    (ready,) = prepare_prompts([prompt], codec, 64, settings)
+    text = prompt.removeprefix(mark)
+    assert (ready.mark, ready.text) == (mark, text)
+    assert ready.ids == [codec.start_id, *codec.encode(mark), *codec.encode(text)]
+    row = Row(ready, 0, 0, codec, settings)
+    row.take(codec.token_to_id["七"])
+    assert row.result().text == f"{text}七"
+    plain = BertTokenizer([*SPECIAL_TOKENS, *characters, *"，。-"])
+    if "[" not in prompt:
+        assert prepare_prompts([prompt], plain, 64, settings)[0].ids == [plain.start_id, *plain.encode(text)]
