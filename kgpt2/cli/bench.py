@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import Listed, debug_option, json_option, say
+from kgpt2.cli.options import Listed, debug_option, json_option, say, show
 
 
 @click.command("bench")
@@ -32,8 +32,6 @@ def command(
     """
     import json
     from pathlib import Path
-
-    from rich.console import Console
 
     from kgpt2.bench.environment import busy, environment
     from kgpt2.bench.noise import too_noisy
@@ -83,7 +81,7 @@ def command(
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
-        Console().print(shown(report))
+        show(shown(report))
 
 
 def _cases(context, batch, samplers, prompt_tokens, new_tokens):

@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import Listed, debug_option, json_option, say
+from kgpt2.cli.options import Listed, debug_option, json_option, say, show
 
 
 @click.command("compare")
@@ -32,8 +32,6 @@ def command(
     """
     import json
     from pathlib import Path
-
-    from rich.console import Console
 
     from kgpt2.bench import comparison
     from kgpt2.bench.environment import busy, environment
@@ -86,6 +84,6 @@ def command(
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
-        Console().print(comparison_table(report))
+        show(comparison_table(report))
     if failed:
         raise WorkError(failed)

@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, reading_options, runtime_options, say
+from kgpt2.cli.options import debug_option, json_option, reading_options, runtime_options, say, show
 
 
 @click.command("evaluate")
@@ -98,5 +98,4 @@ def command(
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
-        console = Console()
-        console.print(table(report))
+        show(table(report))

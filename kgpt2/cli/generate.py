@@ -73,7 +73,7 @@ def command(
     from kgpt2.errors import RequestError
     from kgpt2.generation import bulk, engine
     from kgpt2.generation.language_model import choose_runtime, open_runtime
-    from kgpt2.generation.prompts import Prompts, reader_of
+    from kgpt2.generation.prompts import Prompts, reader_of, unknown_in
     from kgpt2.generation.settings import Settings
 
     settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
@@ -90,6 +90,8 @@ def command(
             "--stream: shows one text after the other as it comes; "
             "not with --json, --out, -n, --script or --sampler beam"
         )
+    if settings.logprobs and not as_json:
+        raise RequestError("--logprobs: shown with --json alone")
     if resume and out is None:
         raise RequestError("--resume: needs the --out FILE that it goes on with")
     choose_runtime(dtype, runtime)
@@ -99,8 +101,15 @@ def command(
     # Prompts are looked at before a second is spent on the weights.
     context, total, longest = checkpoint.shape.max_sequence_length, 0, 0
     read = reader_of(checkpoint)
-    for text in texts:
-        (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
+    unknown: set[str] = set()
+    for place, text in texts.placed():
+        try:
+            (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
+        except RequestError as error:
+            raise RequestError(f"{place}{error}") from None
+        if lacking := unknown_in(ready.text, checkpoint.tokenizer) - unknown:
+            unknown |= lacking
+            say(f"note: {place}the model does not know {' '.join(sorted(lacking))}, and reads [UNK]")
         if verbose:
             say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)

@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, say, show
 
 
 @click.command("models")
@@ -54,15 +54,13 @@ def command(clear_cache, as_json) -> None:
     if as_json:
         click.echo(json.dumps({"models": models}, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Column, Table
 
     table = Table(Column("name", no_wrap=True), "parameters", "on this machine", box=None, pad_edge=False)
     for model in models:
         state = model["path"] if model["cached"] else "not yet"
         table.add_row(model["name"], f"{model['parameters'] / 1e6:,.0f} M", state)
-    console = Console()
-    console.print(table)
-    console.print(
+    show(table)
+    click.echo(
         "A MODEL is also a folder (a Keras preset, a run of kgpt2 fit, a Hugging Face GPT-2), or hf://ORGANISATION/NAME."
     )

@@ -92,3 +92,21 @@ def bring_up_keras() -> None:
 def say(message: str) -> None:
     """Prints for people: on stderr, so that stdout holds results alone."""
     click.echo(message, err=True)
+
+
+def show(shown) -> None:
+    """Prints what people read on stdout; a table keeps its figures whole, however narrow the place is.
+
+    Args:
+        shown: a table, or a group of tables and lines.
+    """
+    from rich.console import Console, Group
+    from rich.table import Table
+
+    console = Console()
+    for part in shown.renderables if isinstance(shown, Group) else [shown]:
+        if isinstance(part, Table):
+            whole = console.measure(part, options=console.options.update(width=1000)).maximum
+            Console(width=max(console.width, whole)).print(part)
+        else:
+            console.print(part)

@@ -64,6 +64,9 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         WorkError: they have to be downloaded and cannot be.
     """
     if not isinstance(spec, str):
+        for one in spec:
+            if one.partition("/")[0] in NAMES and not Path(one).expanduser().exists():
+                raise RequestError(f"{one}: a named source stands alone; a list is of files")
         return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
     whole, split = _cut_split(spec)
     name, _, part = whole.partition("/")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kgpt2.checkpoints.bert_tokenizer import START
-from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
 from kgpt2.verse.han import HAN, full_width, is_han
@@ -44,6 +44,14 @@ def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
     return read
 
 
+def unknown_in(text: str, tokenizer: Tokenizer) -> set[str]:
+    """The characters of a prompt that a model's vocabulary lacks."""
+    unknown = getattr(tokenizer, "unknown_id", None)
+    if unknown is None or unknown not in tokenizer.encode(text):
+        return set()
+    return {character for character in text if tokenizer.encode(character) == [unknown]}
+
+
 class Prompts:
     """Prompts that can be read more than once, in order.
 
@@ -70,10 +78,14 @@ class Prompts:
                 raise RequestError(f"{file}: {kind} prompt file")
         if next(iter(self), None) is None:
             raise RequestError(
-                f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", or --prompts FILE'
+                f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, or --form'
             )
 
     def __iter__(self) -> Iterator[str]:
+        return (prompt for _, prompt in self.placed())
+
+    def placed(self) -> Iterator[tuple[str, str]]:
+        """Each prompt with the place that an error can name, "FILE, line N: "; "" for those given one by one."""
         for number, line in enumerate(self._lines(), 1):
             try:
                 prompt = line.decode("utf-8")
@@ -85,7 +97,7 @@ class Prompts:
                     f"save it as UTF-8, or convert it: iconv -f GB18030 -t UTF-8"
                 ) from None
             if self._name is None or prompt.strip():
-                yield prompt
+                yield (f"{self._name}, line {number}: " if self._name else ""), prompt
 
     def digest(self) -> str:
         """Changes with the prompts."""

@@ -91,15 +91,16 @@ class Settings:
             _require(value is None or value > 0, name, value, "1 or more")
         for name in ("ban", "stop"):
             texts = getattr(self, name)
-            _require(not isinstance(texts, str) and all(texts), name, repr(texts), "a list of texts, none empty")
+            _require(not isinstance(texts, str) and all(texts), name, list(texts), "texts, none of them empty")
         for name, known in (("tones", TONES), ("rhyme", RHYMES), ("script", SCRIPTS)):
             _require(
                 getattr(self, name) in known, name, getattr(self, name), f"one of {', '.join(filter(None, known))}"
             )
         if self.form or self.acrostic:
             parse(self.form or "七绝")
-            if self.stop:
-                raise RequestError("stop: a form has its own end, leave one of them out")
+            for name in ("stop", "min_new_tokens"):
+                if getattr(self, name):
+                    raise RequestError(f"{name}: a form has its own end, leave one of them out")
         elif (self.tones, self.rhyme) != ("off", "off"):
             raise RequestError("tones and rhyme belong to a form: add one, such as form 七绝")
         _require(self.beams > 0, "beams", self.beams, "1 or more")

@@ -134,7 +134,7 @@ def _require_the_same(folder: Path, then: dict, config: Config) -> None:
     if changed:
         raise RequestError(
             f"{folder}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
-            "take the old settings, or start a run in another folder"
+            f"take the old settings, those of {folder.parents[1] / 'config.yaml'}, or start a run in another folder"
         )
 
 

@@ -61,6 +61,8 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     variables, data = variables_of(network), plan.train.fingerprint
     checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
+    if resume and not checkpoint:
+        console.print(f"{folder}: there is no checkpoint to go on from, so the run begins anew", soft_wrap=True)
     write_text(folder / "config.yaml", dump_config(config))
     accumulate = config.train.accumulate
     batches = plan.updates * accumulate

@@ -30,6 +30,7 @@ _OTHER_NAMES = {
     "對聯": "对联",
 }
 _MOST = 100
+_DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _TONES = {"x": ANY, "p": LEVEL, "z": OBLIQUE, "R": LEVEL, "r": OBLIQUE}
 
 
@@ -63,7 +64,7 @@ def parse(pattern: str) -> Form:
     Raises:
         RequestError: the notation does not allow it.
     """
-    text = NAMED.get(name_of(pattern), pattern)
+    text = NAMED.get(name_of(pattern), pattern).translate(_DIGITS)
     slots: list[Slot] = []
     place = 0
     while place < len(text):

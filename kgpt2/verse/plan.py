@@ -153,7 +153,10 @@ def _require_supply(form: Form, begun: int, patterns: Sequence[Pattern], rules: 
         for tone in {slot.tone & pattern.get(place, ANY) for pattern in patterns}:
             if not supply(_need(slot, tone, "", rules.system)):
                 what = repr(slot.mark or slot.given) if slot.mark or slot.given else f"{_TONE_NAMES[tone]} character"
-                raise RequestError(f"the model's vocabulary has no {what}, and the form asks for it")
+                raise RequestError(
+                    f"the model's vocabulary has no {what}, and the form asks for it\n"
+                    "take a model that has read such texts (the source verse has poems and couplets), or another form"
+                )
 
 
 def _form_for(rules: Rules, text: str) -> Form:
@@ -176,9 +179,11 @@ def _form_for(rules: Rules, text: str) -> Form:
 
 def _with_acrostic(rules: Rules, form: Form) -> Form:
     lines = lines_of(form)
-    if len(rules.acrostic) > len(lines) or not all(map(is_han, rules.acrostic)):
+    if other := [sign for sign in rules.acrostic if not is_han(sign)]:
+        raise RequestError(f"--acrostic {rules.acrostic!r}: {other[0]!r} is no Chinese character, which begins a line")
+    if len(rules.acrostic) > len(lines):
         raise RequestError(
-            f"--acrostic {rules.acrostic!r}: a Chinese character for each line, and the form has {len(lines)} lines"
+            f"--acrostic {rules.acrostic!r}: a character for each line, and the form has {len(lines)} lines"
         )
     slots = list(form)
     for character, line in zip(rules.acrostic, lines, strict=False):
@@ -238,10 +243,11 @@ def _fitting(patterns: list[Pattern], form: Form, given: Mapping[int, str], syst
         found = [place for place, tone in pattern.items() if not tone & form[place].tone]
         found += [place for place, sign in given.items() if _clash(sign, pattern.get(place, ANY), system)]
         clashes.append(found)
-    fewest = min(range(len(patterns)), key=lambda number: len(clashes[number]))
-    if clashes[fewest]:
-        place = min(clashes[fewest])
-        raise _tone_clash(given.get(place, ""), patterns[fewest][place], place, given)
+    if all(clashes):
+        # The pattern that fits furthest: where it breaks, no other goes on.
+        furthest = max(range(len(patterns)), key=lambda number: min(clashes[number]))
+        place = min(clashes[furthest])
+        raise _tone_clash(given.get(place, ""), patterns[furthest][place], place, given)
     return [pattern for pattern, found in zip(patterns, clashes, strict=True) if not found]
 
 
@@ -300,8 +306,8 @@ def _tone_clash(sign: str, wanted: int, place: int, given: Mapping[int, str]) ->
         return RequestError(f"--tones: the form asks for another tone than {_TONE_NAMES[wanted]} at place {place + 1}")
     before = "".join(given[number] for number in range(max(0, place - 6), place) if number in given)
     return RequestError(
-        f"{before}{sign}: no pattern of tones fits, {sign!r} is {_TONE_NAMES[opposite(wanted)]} where "
-        f"{_TONE_NAMES[wanted]} belongs\nother words, looser --tones, or another form"
+        f"the prompt, at …{before}{sign}: no pattern of tones fits, {sign!r} is {_TONE_NAMES[opposite(wanted)]} where "
+        f"{_TONE_NAMES[wanted]} belongs\nother words, other tones (--tones, or those of the pattern), or another form"
     )
 
 

@@ -44,12 +44,15 @@ def test_rows_and_a_picture(kgpt2, chinese_preset, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_keras_runtime_and_a_table(kgpt2, chinese_preset):
+def test_the_keras_runtime_and_a_table(kgpt2, chinese_preset, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
     options = ["--batch", "1", "--samplers", "top_k", "--runtime", "keras", "--rounds", 1]
     result = kgpt2("bench", chinese_preset, *options)
     assert result.status == 0, result.err
     assert "top_k" in result.out
     assert "56" in result.out, "what the context of 64 leaves after a prompt of 8"
+    assert "first token s" in result.out, "whole in a narrow window"
+    assert "…" not in result.out
 
 
 @pytest.mark.slow

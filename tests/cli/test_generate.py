@@ -244,6 +244,28 @@ def test_verse_that_cannot_be(kgpt2, verse_preset, prompt, options, words):
     assert len(result.err.strip().splitlines()) <= 2
 
 
+def test_what_the_model_does_not_know_is_said(kgpt2, verse_preset, tmp_path):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("春风\n\n龘龘日，鱻\n龘日\n", "utf-8")
+    result = kgpt2("generate", "--prompts", prompts, "--model", verse_preset)
+    notes = [line for line in result.err.splitlines() if line.startswith("note")]
+    assert notes == [f"note: {prompts}, line 3: the model does not know 鱻 龘, and reads [UNK]"]
+
+
+def test_a_prompt_of_a_file_that_does_not_fit_is_named_by_its_line(kgpt2, verse_preset, tmp_path):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("春风\n\n白日依山尽。\n", "utf-8")
+    result = kgpt2("generate", "--prompts", prompts, "--model", verse_preset, "--form", "五绝")
+    assert result.status == 2
+    assert f"{prompts}, line 3: the prompt '白日依山尽。' does not fit" in result.err
+
+
+def test_logprobs_need_a_place(kgpt2, verse_preset):
+    result = kgpt2("generate", "春", "--model", verse_preset, "--logprobs")
+    assert (result.status, result.out) == (2, "")
+    assert "--json" in result.err
+
+
 def test_a_prompt_as_the_model_reads_it(kgpt2, verse_preset):
     result = kgpt2("generate", "[CLS]春眠不觉晓,", "--model", verse_preset, "--form", "五绝", "-v", "--json")
     assert "the model reads '春眠不觉晓，' (7 tokens, start token included)" in result.err

@@ -78,6 +78,11 @@ def test_files_and_texts_are_converted_too(tmp_path):
     assert inline(["a"]).identity() != inline(["b"]).identity()
 
 
+def test_a_named_source_stands_alone():
+    with pytest.raises(RequestError, match="samples/tang: a named source stands alone"):
+        open_source(["samples/tang", "samples/couplets"])
+
+
 def test_couplets_have_splits_of_their_own_where_their_folder_has(tmp_path):
     for folder, sides in (("train", ("春风", "秋雨")), ("test", ("山高", "水远"))):
         (tmp_path / folder).mkdir()

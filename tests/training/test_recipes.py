@@ -13,7 +13,12 @@ from tests.conftest import ROOT
 PATHS = sorted((ROOT / "configs").iterdir())
 SHORT = ["train.steps=4", "train.validate_every=2", "train.batch_size=4"]
 SHORT += ["model.sequence_length=24", "data.limit=24", "data.batching=pad"]
-SAMPLES = {"chinese_poetry": "samples/tang", "couplets/verse": "samples/couplets", "reddit_tifu": "samples/tifu"}
+SAMPLES = {
+    "chinese_poetry": "samples/tang",
+    "couplets/verse": "samples/couplets",
+    "reddit_tifu": "samples/tifu",
+    "verse": "samples/tang",
+}
 
 
 @pytest.fixture

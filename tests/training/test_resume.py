@@ -205,7 +205,8 @@ def test_kills_at_any_moment(recipe):
     command = [sys.executable, "-m", "kgpt2", "fit", str(recipe.path), "-o", "train.epochs=30", "--resume", "--out"]
     whole, killed = recipe.folder / "whole", recipe.folder / "killed"
     began = time.perf_counter()
-    subprocess.run([*command, str(whole)], check=True, capture_output=True)
+    begun = subprocess.run([*command, str(whole)], check=True, capture_output=True, text=True)
+    assert "begins anew" in begun.stderr
     took = time.perf_counter() - began
     rng = np.random.default_rng(0)
     for _ in range(2):

@@ -23,6 +23,7 @@ def test_the_shape_of_a_pattern(pattern, shape):
 
 
 def test_what_stands_at_a_place():
+    assert parse("５，５。") == parse("5，5。")
     slots = parse("2春pzRr。")
     assert [slot.given for slot in slots] == ["", "", "春", "", "", "", "", ""]
     assert [slot.tone for slot in slots[3:7]] == [LEVEL, OBLIQUE, LEVEL, OBLIQUE]
