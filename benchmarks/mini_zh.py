@@ -1,0 +1,192 @@
+"""What the packaged model is worth: held-out bits per character beside an n-gram model, and beside transformers.
+
+    python benchmarks/mini_zh.py FOLDER --model runs/mini_zh > benchmarks/results/mini_zh.json
+    python benchmarks/mini_zh.py FOLDER --peers 600 > benchmarks/results/mini_zh_peers.json
+
+FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it. The texts held out by that configuration are scored by the
+model and by 5-grams of the texts that it learned from. With --peers: kgpt2 and a plain PyTorch and transformers loop
+each train a model of the same size from random weights of their own, so many steps over the same batches.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import turns
+from ngram import NGramModel, places_of
+
+import kgpt2
+from kgpt2.config import Config, load_config
+from kgpt2.data.tokens import Rows
+from kgpt2.evaluation.scoring import Window, score_windows
+from kgpt2.training.prepare import Plan, prepare
+from kgpt2.verse.genres import CI, COUPLET, mark_of
+
+CONFIG = Path(__file__).parent.parent / "configs/mini_zh.yaml"
+ORDER = 5
+SEEDS = (0, 1)  # of the peers' first weights
+
+
+@dataclasses.dataclass
+class HeldOut:
+    """The rows that are held out.
+
+    Attributes:
+        ids, places: `(tokens,)`, the rows one after the other, and where in its row each token stands.
+        learned: bool `(tokens,)`, the targets: neither start tokens nor marks of genres.
+        ends: int `(rows,)`, where each row ends.
+        end_id: of the end token, a target that is no character.
+    """
+
+    ids: np.ndarray
+    places: np.ndarray
+    learned: np.ndarray
+    ends: np.ndarray
+    end_id: int
+
+    def bits_per_character(self, logprobs: np.ndarray, rows: np.ndarray | None = None) -> float:
+        """Of natural log-probabilities `(tokens,)`; rows: bool `(tokens,)`, None: all."""
+        chosen = self.learned if rows is None else self.learned & rows
+        characters = (chosen & (self.ids != self.end_id)).sum()
+        return -float(logprobs[chosen].sum()) / math.log(2) / int(characters)
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--model")
+    asked.add_argument("--peers", type=int, metavar="STEPS")
+    options = parser.parse_args()
+    changed = [f"data.path={options.folder}"]
+    if options.peers:
+        changed += [f"train.steps={options.peers}", f"train.validate_every={options.peers}"]
+    config = load_config(CONFIG, changed)
+    plan = prepare(config)
+    found = peers(config, plan, changed) if options.peers else beside_ngrams(options.model, plan)
+    print(json.dumps({**turns.machine(), **found}, ensure_ascii=False, indent=2))
+
+
+def beside_ngrams(model: str, plan: Plan) -> dict:
+    """Bits per character of all that is held out, and by kind."""
+    lm = kgpt2.load(model)
+    if lm.tokenizer.identity != plan.tokenizer.identity:
+        raise SystemExit(f"{model}: the model has other tokens than {CONFIG} counts in this folder")
+    texts = held_out(plan)
+    ids, places, _, _ = flat(plan.train.rows)
+    ngrams = NGramModel(ids, places, len(plan.tokenizer.vocabulary), ORDER)
+    logprobs = {
+        "model": model_logprobs(lm, texts),
+        f"{ORDER}-grams": np.log(ngrams.probabilities(texts.ids, texts.places)),
+    }
+    marks = {plan.tokenizer.token_to_id[mark_of(genre)]: genre for genre in (CI, COUPLET)}
+    begins = np.concatenate([[0], texts.ends[:-1]])
+    first = np.repeat(texts.ids[begins + 1], np.diff(np.append(begins, len(texts.ids))))
+    report = {"texts": len(texts.ends), "learned": len(plan.train.rows)}
+    report["bits_per_character"] = {name: texts.bits_per_character(values) for name, values in logprobs.items()}
+    for token, genre in marks.items():
+        report[f"bits_per_character_{genre}"] = {
+            name: texts.bits_per_character(values, first == token) for name, values in logprobs.items()
+        }
+    return report
+
+
+def held_out(plan: Plan) -> HeldOut:
+    """The rows of the validation."""
+    return HeldOut(*flat(plan.validation.rows), plan.tokenizer.end_id)
+
+
+def flat(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All rows one after the other: ids, places, what is learned, and where each row ends."""
+    lengths, ids, learned = rows.lengths.astype(np.int64), [], []
+    width = int(lengths.max())
+    for some in np.array_split(np.arange(len(rows)), max(1, len(rows) // 8192)):
+        tokens, counted = rows.block(some, width)
+        inside = np.arange(width) < lengths[some][:, None]
+        ids.append(tokens[inside])
+        learned.append(counted[inside])
+    return np.concatenate(ids), places_of(lengths), np.concatenate(learned), np.cumsum(lengths)
+
+
+def model_logprobs(lm, texts: HeldOut) -> np.ndarray:
+    """Of each target, `(tokens,)`; 0 elsewhere."""
+    rows = np.split(np.arange(len(texts.ids)), texts.ends[:-1])
+    windows = [Window(texts.ids[row], int(texts.learned[row].sum())) for row in rows]
+    found = np.zeros(len(texts.ids))
+    for row, window, (logprobs, _) in zip(
+        rows, windows, score_windows(lm.runtime, windows, lm.tokenizer.pad_id), strict=True
+    ):
+        found[row[-window.scored :]] = logprobs
+    return found
+
+
+def peers(config: Config, plan: Plan, changed: list[str]) -> dict:
+    """Bits per character after the same steps."""
+    texts = held_out(plan)
+    found = {"steps": plan.updates, "bits_per_character": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in SEEDS:
+            out = Path(folder) / f"transformers_{seed}"
+            with_transformers(config, plan, seed, out)
+            found["bits_per_character"][f"transformers, seed {seed}"] = texts.bits_per_character(
+                model_logprobs(kgpt2.load(str(out)), texts)
+            )
+        out = Path(folder) / "kgpt2"
+        flags = [flag for one in changed for flag in ("-o", one)]
+        subprocess.run(
+            [sys.executable, "-m", "kgpt2", "fit", str(CONFIG), *flags, "--out", str(out)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        found["bits_per_character"]["kgpt2"] = texts.bits_per_character(model_logprobs(kgpt2.load(str(out)), texts))
+    return found
+
+
+def with_transformers(config: Config, plan: Plan, seed: int, out: Path) -> None:
+    """A plain loop with transformers' first weights; writes a Hugging Face folder."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(seed)
+    scratch, train, vocabulary = config.model.from_scratch, config.train, plan.tokenizer.vocabulary
+    shape = {"n_layer": scratch.layers, "n_head": scratch.heads, "n_embd": scratch.width}
+    drop = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    ends = {"bos_token_id": plan.tokenizer.start_id, "eos_token_id": plan.tokenizer.end_id}
+    length = config.model.sequence_length
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(vocabulary), n_positions=length, **shape, **drop, **ends)).train()
+    groups = [
+        {"params": [one for one in model.parameters() if one.ndim > 1], "weight_decay": train.weight_decay},
+        {"params": [one for one in model.parameters() if one.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
+    warmup, least = round(train.warmup * plan.updates), train.end_learning_rate / train.learning_rate
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        share = (step - warmup) / (plan.updates - warmup)
+        return least + (1 - least) * (1 + math.cos(math.pi * share)) / 2
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    for batch in plan.train.take(plan.updates):
+        labels = torch.tensor(np.where(batch.target_mask > 0, batch.targets, -100)).long()
+        logits = model(torch.tensor(batch.token_ids), attention_mask=torch.tensor(batch.padding_mask)).logits
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    model.save_pretrained(out)
+    (out / "vocab.txt").write_text("\n".join(vocabulary) + "\n", "utf-8")
+    (out / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+
+
+if __name__ == "__main__":
+    main()

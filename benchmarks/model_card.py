@@ -1,0 +1,147 @@
+"""The record of the packaged model, of what its run wrote and what was measured of it.
+
+    python benchmarks/model_card.py runs/mini_zh kgpt2/assets/mini_zh > docs/mini_zh.md
+
+The figures of the section on held-out texts are those of benchmarks/mini_zh.py; the curves are the run's own, copied
+to docs/mini_zh.png.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+from rich.filesize import decimal
+
+from kgpt2.checkpoints.names import read_model
+
+ROOT = Path(__file__).parent.parent
+CURVES = ROOT / "docs/mini_zh.png"
+POINTS = 12  # rows of the table of losses
+PAGE = """# mini_zh
+
+The model that comes with kgpt2: a GPT-2 of {layers} layers, {heads} heads and width {width} that writes classical
+Chinese verse, with {parameters:,} parameters over {tokens:,} tokens (single characters, simplified; traditional ones
+in a prompt are understood) and a context of {context}. `kgpt2 generate` uses it where no `--model` is named; as
+`mini_zh` it is a MODEL like any other, to evaluate, to convert, to fine-tune (`model.preset: mini_zh`).
+
+This page is made by `python benchmarks/model_card.py`; what the model writes is in [gallery.md](gallery.md).
+
+## Data and licence
+
+[chinese-poetry](https://github.com/chinese-poetry/chinese-poetry) 2.0.1 as published on npm, MIT licence; the texts
+are in the public domain. {examples}: poems of Tang and Song, ci, and the parallel couplets within regulated verse,
+cleaned as [data.md](data.md) tells, each behind the mark of its genre (`[七绝]`, `[词]`, `[对联]`, ...), one in five
+without. `--form` puts the mark there. The weights are under kgpt2's own licence.
+
+They are a Hugging Face folder, `kgpt2/assets/mini_zh`, in float16 ({bytes}); kgpt2 computes and trains with them in
+float32.
+
+## Training
+
+`kgpt2 fit configs/mini_zh.yaml`, on {machine}:
+
+```yaml
+{config}
+```
+
+{steps:,} updates, {read:,} tokens read, {hours:.1f} hours, {rate:,.0f} tokens/s, Keras on {backend}, {dtype}.
+
+| update | training loss | held-out loss | held-out perplexity |
+|---|---|---|---|
+{losses}
+
+Losses in nats per token, held-out texts never seen in training; a poem and its couplets are held out together.
+
+![training and held-out loss](mini_zh.png)
+
+## Held-out texts
+
+{texts:,} texts, scored by `benchmarks/mini_zh.py`; bits per character, end tokens included, lower is better. The
+5-grams (interpolated, modified Kneser-Ney) learned from the same {learned:,} texts.
+
+| texts | mini_zh | 5-grams |
+|---|---|---|
+{bits}
+
+The same size from random weights in PyTorch and transformers, beside kgpt2, {peer_steps:,} updates over the same
+batches: {peers}.
+
+## Limits
+
+It knows the words of verse and how they follow one another, not what they mean: lines are mostly well made, the whole
+seldom says something. It has read verse alone, before 1300 almost all of it, so modern words, prose and questions are
+strange to it, and a character that is rare there is unknown. Tones and rhymes come from `--form` with `--tones` and
+`--rhyme`, not from what it has learned.
+"""
+
+
+def main() -> None:
+    """Prints Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="what kgpt2 fit wrote")
+    parser.add_argument("model", type=Path, help="the folder that ships")
+    options = parser.parse_args()
+    run, model = options.run, options.model
+    summary = json.loads((run / "summary.json").read_text("utf-8"))
+    config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
+    measured, peers = (
+        json.loads((ROOT / f"benchmarks/results/{name}.json").read_text("utf-8"))
+        for name in ("mini_zh", "mini_zh_peers")
+    )
+    shape = read_model(str(model)).shape
+    config["data"]["path"] = None
+    shutil.copyfile(run / "curves.png", CURVES)
+    page = PAGE.format(
+        layers=shape.num_layers,
+        heads=shape.num_heads,
+        width=shape.hidden_dim,
+        parameters=shape.parameters,
+        tokens=shape.vocabulary_size,
+        context=shape.max_sequence_length,
+        examples=f"{measured['learned']:,} texts to learn from and {measured['texts']:,} held out",
+        bytes=decimal(sum(file.stat().st_size for file in model.iterdir())),
+        machine=measured["machine"],
+        config=yaml.safe_dump(config, allow_unicode=True, sort_keys=False, default_flow_style=None).strip(),
+        steps=summary["steps"],
+        read=summary["tokens"],
+        hours=summary["seconds"] / 3600,
+        rate=summary["tokens_per_second"],
+        backend=summary["backend"],
+        dtype=summary["dtype"],
+        losses="\n".join(losses(run / "metrics.csv")),
+        texts=measured["texts"],
+        learned=measured["learned"],
+        bits="\n".join(bits(measured)),
+        peer_steps=peers["steps"],
+        peers=", ".join(f"{name} {value:.3f}" for name, value in peers["bits_per_character"].items()),
+    )
+    print(page, end="")
+
+
+def losses(path: Path) -> list[str]:
+    """Rows of the table, evenly drawn, the last among them."""
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    step = max(1, len(rows) // POINTS)
+    return [
+        f"| {int(row['step']):,} | {float(row['loss']):.3f} | {float(row['val_loss']):.3f} "
+        f"| {float(row['val_perplexity']):.1f} |"
+        for row in rows[::-1][::step][::-1]
+    ]
+
+
+def bits(measured: dict) -> list[str]:
+    """Rows of the table: all texts, then kinds of them."""
+    found = {key.removeprefix("bits_per_character").strip("_") or "all": values for key, values in measured.items()}
+    return [
+        f"| {name} | {' | '.join(f'{value:.3f}' for value in values.values())} |"
+        for name, values in found.items()
+        if isinstance(values, dict) and "model" in values
+    ]
+
+
+if __name__ == "__main__":
+    main()
