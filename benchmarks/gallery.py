@@ -33,8 +33,8 @@ out, and nobody gave it a word to begin with. Made by `python benchmarks/gallery
 within 50 tokens, as `kgpt2 generate` does unless told otherwise.
 
 Tones: even places and line ends that have the tone of the pattern. Rhyme: pairs of rhyming ends that share a rhyme of
-the pingshui system. Parallels: places of a couplet at which two words of one class meet (in real Tang couplets 37 to
-40 %, in shuffled ones 7 to 9 %; `benchmarks/verse_measures.py`). Repeated: characters that the text had before.
+the pingshui system. Parallels: places of a couplet at which two words of one class meet (in real verse 37 to 40 %, in
+the same shuffled 7 to 9 %; `benchmarks/verse_measures.py`). Repeated: characters that the text had before.
 """
 
 

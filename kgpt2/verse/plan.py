@@ -305,9 +305,11 @@ def _tone_clash(sign: str, wanted: int, place: int, given: Mapping[int, str]) ->
     if not sign:
         return RequestError(f"--tones: the form asks for another tone than {_TONE_NAMES[wanted]} at place {place + 1}")
     before = "".join(given[number] for number in range(max(0, place - 6), place) if number in given)
+    cut = "…" if place > 6 else ""
     return RequestError(
-        f"the prompt, at …{before}{sign}: no pattern of tones fits, {sign!r} is {_TONE_NAMES[opposite(wanted)]} where "
-        f"{_TONE_NAMES[wanted]} belongs\nother words, other tones (--tones, or those of the pattern), or another form"
+        f"the prompt, at {cut}{before}{sign}: no pattern of tones fits, "
+        f"{sign!r} is {_TONE_NAMES[opposite(wanted)]} where {_TONE_NAMES[wanted]} belongs\n"
+        "other words, other tones (--tones, or those of the pattern), or another form"
     )
 
 
