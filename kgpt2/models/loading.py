@@ -110,7 +110,11 @@ def from_scratch(
     dropout: float,
     added_tokens: Mapping[str, bool] | None = None,
 ) -> ChineseGPT2CausalLM:
-    """A task with random weights (GPT-2's proportions: feed-forward 4 x width) over a BERT vocabulary.
+    """A task with random weights over a BERT vocabulary, in GPT-2's proportions: feed-forward 4 x width.
+
+    The weights are drawn as GPT-2's are ("Language Models are Unsupervised Multitask Learners", 2.3) and as
+    transformers draws them, with deviation 0.02, less by 1 / sqrt(2 x layers) where a projection adds to the residual.
+    KerasHub leaves that factor out, and halves the deviation of the token embeddings.
 
     `added_tokens` as in `BertTokenizer`.
     """
@@ -123,7 +127,13 @@ def from_scratch(
         max_sequence_length=sequence_length,
         dropout=dropout,
     )
-    return _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary, added_tokens=added_tokens))
+    task = _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary, added_tokens=added_tokens))
+    for name, parts in backbone_variables(task.backbone).items():
+        if name.startswith(("wte", "wpe")) or name.endswith(("c_attn.weight", "c_fc.weight", "c_proj.weight")):
+            deviation = 0.02 / math.sqrt(2 * layers) if name.endswith("c_proj.weight") else 0.02
+            for variable in parts:
+                variable.assign(keras.random.normal(variable.shape, stddev=deviation, dtype=variable.dtype))
+    return task
 
 
 def save_preset(task: keras_hub.models.CausalLM, folder: Path) -> None:

@@ -74,6 +74,30 @@ def test_weights_of_another_network_are_refused(chinese_preset, english_preset, 
         models.load_task(read_preset(folder))
 
 
+def test_first_weights_are_drawn_as_transformers_draws_them():
+    torch = pytest.importorskip("torch")
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from kgpt2.models.loading import backbone_variables
+
+    keras.utils.set_random_seed(0)
+    torch.manual_seed(0)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(chr, range(0x4E00, 0x4E00 + 500))]
+    task = models.from_scratch(
+        vocabulary, layers=3, heads=2, width=64, sequence_length=64, dtype="float32", dropout=0.0
+    )
+    theirs = GPT2LMHeadModel(
+        GPT2Config(vocab_size=len(vocabulary), n_positions=64, n_embd=64, n_layer=3, n_head=2)
+    ).transformer
+    theirs = {name: tensor.detach().numpy() for name, tensor in theirs.state_dict().items()}
+    ours = backbone_variables(task.backbone)
+    assert set(ours) == set(theirs)
+    for name, parts in ours.items():
+        values = np.concatenate([keras.ops.convert_to_numpy(part).ravel() for part in parts])
+        assert values.mean() == pytest.approx(theirs[name].mean(), abs=1e-3), name
+        assert values.std() == pytest.approx(theirs[name].std(), rel=0.06), name
+
+
 def test_parameters_are_counted(chinese_preset):
     from kgpt2.models.loading import count_parameters
 
