@@ -9,10 +9,12 @@ import argparse
 import datetime
 from collections.abc import Callable
 
+from mini_zh import CONFIG, flat
+
 import kgpt2
-from kgpt2.data.example import Report
-from kgpt2.data.sources import Options, open_source
+from kgpt2.config import load_config
 from kgpt2.evaluation.text_metrics import COPIED, copy_rate
+from kgpt2.training.prepare import prepare
 from kgpt2.verse.measures import Count, characters_repeated, parallels_kept, rhymes_kept, tones_kept
 
 SEEDS = range(40)
@@ -47,7 +49,8 @@ def main() -> None:
     lm = kgpt2.load(options.model)
     poems, couplets = ([written(lm, "", seed, **how) for seed in SEEDS] for how in (POEMS, COUPLETS))
     unbound = [written(lm, UNBOUND, seed).removeprefix(UNBOUND) for seed in SEEDS]
-    learned = [one.text for one in open_source("verse", Options(options.folder, script="simplified")).read(Report())]
+    plan = prepare(load_config(CONFIG, [f"data.path={options.folder}"]))
+    learned = list(flat(plan.train.rows, plan.tokenizer.end_id).texts(plan.tokenizer.vocabulary))
     print(INTRODUCTION.format(date=datetime.date.today()))
     print(f"`kgpt2 generate --form 七绝 --tones strict --rhyme pingshui --seed SEED`\n\n{table(poems)}\n")
     print(f"`kgpt2 generate --form 对联 --tones strict --seed SEED`\n\n{table(couplets)}\n")

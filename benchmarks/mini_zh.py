@@ -4,17 +4,21 @@
     python benchmarks/mini_zh.py FOLDER --peers 600 > benchmarks/results/mini_zh_peers.json
 
 FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it. The texts held out by that configuration are scored by the
-model and by 5-grams of the texts that it learned from. With --peers: kgpt2 and a plain PyTorch and transformers loop
-each train a model of the same size from random weights of their own, so many steps over the same batches.
+model and by 5-grams of the texts that it learned from; what the model writes, and for comparison what is held out, is
+searched for runs of characters that stand in a text that it learned from. With --peers: kgpt2 and a plain PyTorch and
+transformers loop each train a model of the same size from random weights of their own, so many steps over the same
+batches.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +29,19 @@ import kgpt2
 from kgpt2.config import Config, load_config
 from kgpt2.data.tokens import Rows
 from kgpt2.evaluation.scoring import Window, score_windows
+from kgpt2.evaluation.text_metrics import copy_rate
 from kgpt2.training.prepare import Plan, prepare
 from kgpt2.verse.genres import CI, COUPLET, mark_of
 
 CONFIG = Path(__file__).parent.parent / "configs/mini_zh.yaml"
 ORDER = 5
 SEEDS = (0, 1)  # of the peers' first weights
+WRITTEN = 1000  # texts that are searched for copies
 
 
 @dataclasses.dataclass
-class HeldOut:
-    """The rows that are held out.
+class Texts:
+    """Rows of tokens: those that are held out, or those that were learned.
 
     Attributes:
         ids, places: `(tokens,)`, the rows one after the other, and where in its row each token stands.
@@ -49,6 +55,12 @@ class HeldOut:
     learned: np.ndarray
     ends: np.ndarray
     end_id: int
+
+    def texts(self, vocabulary: Sequence[str]) -> Iterator[str]:
+        """What is learned of each row, its end token left out."""
+        shown = self.learned & (self.ids != self.end_id)
+        for begin, end in itertools.pairwise([0, *self.ends]):
+            yield "".join(vocabulary[token] for token in self.ids[begin:end][shown[begin:end]])
 
     def bits_per_character(self, logprobs: np.ndarray, rows: np.ndarray | None = None) -> float:
         """Of natural log-probabilities `(tokens,)`; rows: bool `(tokens,)`, None: all."""
@@ -79,9 +91,9 @@ def beside_ngrams(model: str, plan: Plan) -> dict:
     lm = kgpt2.load(model)
     if lm.tokenizer.identity != plan.tokenizer.identity:
         raise SystemExit(f"{model}: the model has other tokens than {CONFIG} counts in this folder")
-    texts = held_out(plan)
-    ids, places, _, _ = flat(plan.train.rows)
-    ngrams = NGramModel(ids, places, len(plan.tokenizer.vocabulary), ORDER)
+    vocabulary = plan.tokenizer.vocabulary
+    texts, learned = (flat(batches.rows, plan.tokenizer.end_id) for batches in (plan.validation, plan.train))
+    ngrams = NGramModel(learned.ids, learned.places, len(vocabulary), ORDER)
     logprobs = {
         "model": model_logprobs(lm, texts),
         f"{ORDER}-grams": np.log(ngrams.probabilities(texts.ids, texts.places)),
@@ -95,16 +107,17 @@ def beside_ngrams(model: str, plan: Plan) -> dict:
         report[f"bits_per_character_{genre}"] = {
             name: texts.bits_per_character(values, first == token) for name, values in logprobs.items()
         }
+    written = [one.text for one in lm.generate("", num_return=WRITTEN, seed=0)]
+    report["written"] = WRITTEN
+    report["copied"] = {
+        "model": copy_rate(written, learned.texts(vocabulary)),
+        "held out": copy_rate(texts.texts(vocabulary), learned.texts(vocabulary)),
+    }
     return report
 
 
-def held_out(plan: Plan) -> HeldOut:
-    """The rows of the validation."""
-    return HeldOut(*flat(plan.validation.rows), plan.tokenizer.end_id)
-
-
-def flat(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """All rows one after the other: ids, places, what is learned, and where each row ends."""
+def flat(rows: Rows, end_id: int) -> Texts:
+    """All rows, one after the other."""
     lengths, ids, learned = rows.lengths.astype(np.int64), [], []
     width = int(lengths.max())
     for some in np.array_split(np.arange(len(rows)), max(1, len(rows) // 8192)):
@@ -112,10 +125,10 @@ def flat(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         inside = np.arange(width) < lengths[some][:, None]
         ids.append(tokens[inside])
         learned.append(counted[inside])
-    return np.concatenate(ids), places_of(lengths), np.concatenate(learned), np.cumsum(lengths)
+    return Texts(np.concatenate(ids), places_of(lengths), np.concatenate(learned), np.cumsum(lengths), end_id)
 
 
-def model_logprobs(lm, texts: HeldOut) -> np.ndarray:
+def model_logprobs(lm, texts: Texts) -> np.ndarray:
     """Of each target, `(tokens,)`; 0 elsewhere."""
     rows = np.split(np.arange(len(texts.ids)), texts.ends[:-1])
     windows = [Window(texts.ids[row], int(texts.learned[row].sum())) for row in rows]
@@ -129,7 +142,7 @@ def model_logprobs(lm, texts: HeldOut) -> np.ndarray:
 
 def peers(config: Config, plan: Plan, changed: list[str]) -> dict:
     """Bits per character after the same steps."""
-    texts = held_out(plan)
+    texts = flat(plan.validation.rows, plan.tokenizer.end_id)
     found = {"steps": plan.updates, "bits_per_character": {}}
     with tempfile.TemporaryDirectory() as folder:
         for seed in SEEDS:

@@ -1,10 +1,16 @@
-"""What the package ships: sample texts, tables of tones and rhymes, hashes of files that it may download."""
+"""What the package ships: a model, sample texts, tables of verse, hashes of files that it may download."""
 
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 POETRY_TABLE = _FOLDER / "chinese_poetry.sha256"
+MODELS = ("mini_zh",)
 SAMPLES = {"tang": "tang.jsonl", "couplets": "couplets.csv", "tifu": "tifu.jsonl"}
+
+
+def model_path(name: str) -> Path:
+    """The folder of a packaged model, one of `MODELS`: a Hugging Face GPT-2."""
+    return _FOLDER / name
 
 
 def sample_path(name: str) -> Path:

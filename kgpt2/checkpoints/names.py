@@ -3,6 +3,7 @@
 import difflib
 from pathlib import Path
 
+from kgpt2.assets import MODELS, model_path
 from kgpt2.checkpoints import hub
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.hugging_face import read_hugging_face
@@ -16,8 +17,8 @@ def read_model(model: str) -> Checkpoint:
     """The checkpoint that MODEL means; what has to be downloaded is.
 
     Args:
-        model: a KerasHub preset name, `hf://org/name[@revision]`, or a folder: a Keras preset, a run written by
-            `kgpt2 fit`, or a Hugging Face GPT-2.
+        model: the name of a packaged model or of a KerasHub preset, `hf://org/name[@revision]`, or a folder: a Keras
+            preset, a run written by `kgpt2 fit`, or a Hugging Face GPT-2.
 
     Raises:
         RequestError: there is no such model, or what it means is none or broken.
@@ -39,6 +40,8 @@ def read_model(model: str) -> Checkpoint:
 
 
 def _folder(model: str) -> Path:
+    if model in MODELS:
+        return model_path(model)
     if model in KERASHUB_PRESETS:
         return KERASHUB_PRESETS[model].fetch()
     if model.startswith("hf://"):
@@ -49,7 +52,11 @@ def _folder(model: str) -> Path:
     if folder.exists():
         raise RequestError(f"{model}: this is a file, a model is a folder (or a name: `kgpt2 models` lists them)")
     short = {name.rpartition("/")[2]: name for name in hub.UER_MODELS}
-    known = {name: name for name in KERASHUB_PRESETS} | short | {"gpt2": "gpt2_base_en or hf://openai-community/gpt2"}
+    known = (
+        {name: name for name in (*MODELS, *KERASHUB_PRESETS)}
+        | short
+        | {"gpt2": "gpt2_base_en or hf://openai-community/gpt2"}
+    )
     close = difflib.get_close_matches(model.rpartition("/")[2], known, n=1)
     hint = f"did you mean {known[close[0]]}? " if close else ""
     raise RequestError(f"{model}: neither a folder that exists nor a known name\n{hint}`kgpt2 models` lists the names")

@@ -9,7 +9,13 @@ from kgpt2.cli.options import debug_option, json_option, runtime_options, say
 
 @click.command("generate")
 @click.argument("prompt", nargs=-1)
-@click.option("--model", metavar="MODEL", help="A name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    default="mini_zh",
+    show_default=True,
+    help="A name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder.",
+)
 @click.option("--prompts", "prompts_file", metavar="FILE", help="Prompts from a file, one a line; - is stdin.")
 @click.option("--sampler", default="top_p", show_default=True, help="greedy, top_k, top_p, random or beam.")
 @click.option("--k", type=int, default=50, show_default=True, help="How many of the likeliest tokens stay; 0: all.")
@@ -69,6 +75,7 @@ def command(
     began = time.perf_counter()
     from pathlib import Path
 
+    from kgpt2.assets import MODELS
     from kgpt2.checkpoints.names import read_model
     from kgpt2.errors import RequestError
     from kgpt2.generation import bulk, engine
@@ -80,8 +87,6 @@ def command(
     if not prompt and prompts_file is None and (settings.form or settings.acrostic):
         prompt = ("",)  # a form needs no beginning
     texts = Prompts(prompt, prompts_file)
-    if model is None:
-        raise RequestError("--model is missing: a name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder")
     if out is not None and Path(out).is_dir():
         raise RequestError(f"--out: {out} is a folder, a file is wanted")
     many = as_json or out is not None or settings.num_return > 1
@@ -109,7 +114,8 @@ def command(
             raise RequestError(f"{place}{error}") from None
         if lacking := unknown_in(ready.text, checkpoint.tokenizer) - unknown:
             unknown |= lacking
-            say(f"note: {place}the model does not know {' '.join(sorted(lacking))}, and reads [UNK]")
+            way_out = " (it has read classical verse alone; --model names another)" if model in MODELS else ""
+            say(f"note: {place}the model does not know {' '.join(sorted(lacking))}, and reads [UNK]{way_out}")
         if verbose:
             say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)

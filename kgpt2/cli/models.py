@@ -25,11 +25,23 @@ def command(clear_cache, as_json) -> None:
             say(f"{compiled_cache.folder()}: {decimal(freed)} removed")
         return
 
+    from kgpt2.assets import MODELS, model_path
     from kgpt2.checkpoints.hub import UER_MODELS, cached, hugging_face_cache
     from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
+    from kgpt2.checkpoints.names import read_model
     from kgpt2.checkpoints.shape import Shape
 
     models = [
+        {
+            "name": name,
+            "kind": "embedded",
+            "parameters": read_model(name).shape.parameters,
+            "cached": True,
+            "path": str(model_path(name)),
+        }
+        for name in MODELS
+    ]
+    models += [
         {
             "name": preset.name,
             "kind": "kerashub",

@@ -24,15 +24,16 @@ def test_from_scratch_on_a_folder_of_poems_then_generate(kgpt2, poetry, tmp_path
 
 
 @pytest.mark.slow
-def test_the_quickstart_learns_its_couplets(kgpt2, tmp_path):
-    run = tmp_path / "quickstart"
-    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", run, "--json")
+def test_the_quickstart_teaches_mini_zh_couplets(kgpt2, tmp_path):
+    train, test = "samples/couplets:train", "samples/couplets:test"
+    run, flags = tmp_path / "quickstart", ["-o", f"data.source={train}", "-o", f"data.validation={test}"]
+    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", *flags, "--out", run, "--json")
     assert result.status == 0, result.err
-    assert json.loads(result.out)["train"]["perplexity"] < 10
-    prompts = ["海内存知己-", "白日依山尽-", "大漠孤烟直-"]
-    written = kgpt2("generate", *prompts, "--model", run, "--sampler", "greedy", "--json")
-    couplets = [json.loads(line)["text"].partition("-") for line in written.out.splitlines()]
-    assert sum(len(first) == len(second) for first, _, second in couplets) >= 2, couplets
+    before, after = (json.loads(kgpt2("evaluate", model, "--data", test, "--json").out) for model in ("mini_zh", run))
+    assert after["bits_per_character"] < before["bits_per_character"] - 0.3
+    written = kgpt2("generate", "春风", "--model", run, "-n", "20", "--seed", "0", "--json")
+    texts = [json.loads(line)["text"] for line in written.out.splitlines()]
+    assert sum("-" in text for text in texts) >= 18, texts
 
 
 def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):

@@ -47,7 +47,8 @@ def test_without_a_command_it_shows_the_help(kgpt2):
 def test_models(kgpt2, tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    models = json.loads(kgpt2("models", "--json").out)["models"]
+    embedded, *models = json.loads(kgpt2("models", "--json").out)["models"]
+    assert (embedded["name"], embedded["kind"], embedded["cached"]) == ("mini_zh", "embedded", True)
     assert [model["name"] for model in models][:2] == ["gpt2_base_en", "gpt2_medium_en"]
     assert not any(model["cached"] for model in models)
     assert "gpt2_extra_large_en" in kgpt2("models").out
@@ -91,7 +92,7 @@ def wrong(tmp_path, chinese_preset):
         "no text column": (["fit", config("h.yaml", write("a.csv", "x,y\n1,2\n"))], "a.csv"),
         "a prompt beyond the context": (["generate", "春" * 64, "--model", chinese_preset], "context is 64"),
         "no prompt": (["generate", "--model", chinese_preset], "no prompt"),
-        "no model": (["generate", "春"], "--model"),
+        "no model of this name": (["generate", "春", "--model", "minizh"], "did you mean mini_zh?"),
         "unknown model": (["generate", "春", "--model", "gpt2_base"], "gpt2_base"),
         "unknown sampler": (["generate", "春", "--model", chinese_preset, "--sampler", "best"], "best"),
         "an option that is no number": (["generate", "春", "--model", chinese_preset, "--k", "many"], "many"),
@@ -104,7 +105,14 @@ def wrong(tmp_path, chinese_preset):
 WRONG = [
     *("unknown command", "unknown option", "missing file", "missing data file", "a directory for a file"),
     *("a directory for data", "unknown key", "unknown key on the command line", "wrong type", "empty data"),
-    *("not UTF-8", "broken JSON", "no text column", "a prompt beyond the context", "no prompt", "no model"),
+    *(
+        "not UTF-8",
+        "broken JSON",
+        "no text column",
+        "a prompt beyond the context",
+        "no prompt",
+        "no model of this name",
+    ),
     *("unknown model", "unknown sampler", "an option that is no number", "missing prompts"),
     *("a file where the run goes", "a run that is there"),
 ]

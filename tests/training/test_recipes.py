@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kgpt2.assets import sample_path
+from kgpt2.assets import MODELS, sample_path
 from kgpt2.config import load_config
 from tests.conftest import ROOT
 
@@ -29,9 +29,9 @@ def shortened(request):
         model, data = load_config(path).model, load_config(path).data
         english = (model.preset or "").startswith("gpt2_")
         changed = [*SHORT]
-        if model.preset:
+        if model.preset and model.preset not in MODELS:
             changed.append(f"model.preset={request.getfixturevalue('english_preset' if english else 'chinese_preset')}")
-        else:
+        elif not model.preset:
             changed.append("model.from_scratch={layers: 2, heads: 2, width: 32}")
         if model.freeze_layers:
             changed.append("model.freeze_layers=1")
