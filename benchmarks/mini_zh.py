@@ -6,8 +6,8 @@
 FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it. The texts held out by that configuration are scored by the
 model and by 5-grams of the texts that it learned from; what the model writes, and for comparison what is held out, is
 searched for runs of characters that stand in a text that it learned from. With --peers: kgpt2 and a plain PyTorch and
-transformers loop each train a model of the same size from random weights of their own, so many steps over the same
-batches.
+transformers loop train models of the same size, so many steps over the same batches; kgpt2 once from the other's first
+weights, once from its own.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,9 @@ from kgpt2.verse.genres import CI, COUPLET, mark_of
 
 CONFIG = Path(__file__).parent.parent / "configs/mini_zh.yaml"
 ORDER = 5
-SEEDS = (0, 1)  # of the peers' first weights
+# Keras adds its epsilon before the bias correction, PyTorch after it: as much as this at an update, counted from 1.
+EPSILONS = {"Keras": lambda update: 1e-7 / math.sqrt(1 - 0.999**update), "PyTorch": lambda update: 1e-8}
+TRANSFORMERS = ((0, "Keras"), (0, "PyTorch"), (1, "PyTorch"))  # seeds of first weights
 WRITTEN = 1000  # texts that are searched for copies
 
 
@@ -143,37 +145,69 @@ def model_logprobs(lm, texts: Texts) -> np.ndarray:
 def peers(config: Config, plan: Plan, changed: list[str]) -> dict:
     """Bits per character after the same steps."""
     texts = flat(plan.validation.rows, plan.tokenizer.end_id)
-    found = {"steps": plan.updates, "bits_per_character": {}}
+    bits = {}
     with tempfile.TemporaryDirectory() as folder:
-        for seed in SEEDS:
-            out = Path(folder) / f"transformers_{seed}"
-            with_transformers(config, plan, seed, out)
-            found["bits_per_character"][f"transformers, seed {seed}"] = texts.bits_per_character(
-                model_logprobs(kgpt2.load(str(out)), texts)
-            )
-        out = Path(folder) / "kgpt2"
-        flags = [flag for one in changed for flag in ("-o", one)]
-        subprocess.run(
-            [sys.executable, "-m", "kgpt2", "fit", str(CONFIG), *flags, "--out", str(out)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        found["bits_per_character"]["kgpt2"] = texts.bits_per_character(model_logprobs(kgpt2.load(str(out)), texts))
-    return found
+        out = Path(folder)
+        for seed, epsilon in TRANSFORMERS:
+            name = f"transformers, seed {seed}, epsilon as in {epsilon}"
+            model = first_weights(config, plan, seed)
+            write(model, plan, out / f"first_{seed}")
+            train_plainly(model, config, plan, EPSILONS[epsilon])
+            write(model, plan, out / name)
+            bits[name] = out / name
+        fit([*changed, f"model.preset={out / 'first_0'}"], out / "from_theirs")
+        bits["kgpt2, from the first weights of seed 0"] = out / "from_theirs"
+        fit(changed, out / "from_its_own")
+        bits["kgpt2, from its own"] = out / "from_its_own"
+        for name, path in bits.items():
+            bits[name] = texts.bits_per_character(model_logprobs(kgpt2.load(str(path)), texts))
+    return {"steps": plan.updates, "bits_per_character": bits}
 
 
-def with_transformers(config: Config, plan: Plan, seed: int, out: Path) -> None:
-    """A plain loop with transformers' first weights; writes a Hugging Face folder."""
+def fit(changed: list[str], out: Path) -> None:
+    """The configuration, changed, with `kgpt2 fit`."""
+    flags = [flag for one in changed for flag in ("-o", one)]
+    command = [sys.executable, "-m", "kgpt2", "fit", str(CONFIG), *flags, "--out", str(out)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def first_weights(config: Config, plan: Plan, seed: int):
+    """A GPT2LMHeadModel as transformers draws it."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(seed)
-    scratch, train, vocabulary = config.model.from_scratch, config.train, plan.tokenizer.vocabulary
+    scratch, vocabulary = config.model.from_scratch, plan.tokenizer.vocabulary
     shape = {"n_layer": scratch.layers, "n_head": scratch.heads, "n_embd": scratch.width}
     drop = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
     ends = {"bos_token_id": plan.tokenizer.start_id, "eos_token_id": plan.tokenizer.end_id}
     length = config.model.sequence_length
-    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(vocabulary), n_positions=length, **shape, **drop, **ends)).train()
+    return GPT2LMHeadModel(GPT2Config(vocab_size=len(vocabulary), n_positions=length, **shape, **drop, **ends))
+
+
+def write(model, plan: Plan, out: Path) -> None:
+    """A Hugging Face folder."""
+    model.save_pretrained(out)
+    codec = plan.tokenizer
+    (out / "vocab.txt").write_text("\n".join(codec.vocabulary) + "\n", "utf-8")
+    described = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": codec.do_lower_case,
+        "strip_accents": codec.strip_accents,
+        "added_tokens_decoder": {
+            str(codec.token_to_id[token]): {"content": token, "special": special}
+            for token, special in codec.added_tokens.items()
+        },
+    }
+    (out / "tokenizer_config.json").write_text(json.dumps(described, ensure_ascii=False), "utf-8")
+
+
+def train_plainly(model, config: Config, plan: Plan, epsilon: Callable[[int], float]) -> None:
+    """A plain loop: AdamW, warm-up and cosine, clipped gradients."""
+    import torch
+
+    train = config.train
+    model.train()
     groups = [
         {"params": [one for one in model.parameters() if one.ndim > 1], "weight_decay": train.weight_decay},
         {"params": [one for one in model.parameters() if one.ndim == 1], "weight_decay": 0.0},
@@ -188,7 +222,9 @@ def with_transformers(config: Config, plan: Plan, seed: int, out: Path) -> None:
         return least + (1 - least) * (1 + math.cos(math.pi * share)) / 2
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    for batch in plan.train.take(plan.updates):
+    for update, batch in enumerate(plan.train.take(plan.updates), 1):
+        for group in optimizer.param_groups:
+            group["eps"] = epsilon(update)
         labels = torch.tensor(np.where(batch.target_mask > 0, batch.targets, -100)).long()
         logits = model(torch.tensor(batch.token_ids), attention_mask=torch.tensor(batch.padding_mask)).logits
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten()).backward()
@@ -196,9 +232,6 @@ def with_transformers(config: Config, plan: Plan, seed: int, out: Path) -> None:
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    model.save_pretrained(out)
-    (out / "vocab.txt").write_text("\n".join(vocabulary) + "\n", "utf-8")
-    (out / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from kgpt2.checkpoints.names import read_model
 
 ROOT = Path(__file__).parent.parent
 CURVES = ROOT / "docs/mini_zh.png"
+BITS = "bits_per_character"  # how the keys of a table begin
 POINTS = 12  # rows of the table of losses
 PAGE = """# mini_zh
 
@@ -32,10 +33,10 @@ This page is made by `python benchmarks/model_card.py`; what the model writes is
 ## Data and licence
 
 [chinese-poetry](https://github.com/chinese-poetry/chinese-poetry) 2.0.1 as published on npm, MIT licence,
-© 2016 JackeyGao; the texts are in the public domain. {examples}: poems of Tang and Song, ci, and the
-parallel couplets within regulated verse, cleaned as [data.md](data.md) tells, each behind the mark of its genre
-(`[七绝]`, `[词]`, `[对联]`, ...), one in five without. `--form` puts the mark there. The weights are under kgpt2's own
-licence.
+© 2016 JackeyGao; the texts are in the public domain. {examples}:
+poems of Tang and Song, ci, and the parallel couplets within regulated verse, cleaned as [data.md](data.md) tells, each
+behind the mark of its genre (`[七绝]`, `[词]`, `[对联]`, ...), one in five without. `--form` puts the mark there. The
+weights are under kgpt2's own licence.
 
 They are a Hugging Face folder, `kgpt2/assets/mini_zh`, in float16 ({bytes}); kgpt2 computes and trains with them in
 float32.
@@ -70,8 +71,13 @@ Losses in nats per token, held-out texts never seen in training; a poem and its 
 Of the runs of eight signs in {written:,} texts that it wrote (an empty prompt, top_p), {copied:.1%} stand in a text
 that it learned from; of those in the held-out texts, by people who had read each other, {quoted:.1%} do.
 
-The same size from random weights in PyTorch and transformers, beside kgpt2, {peer_steps:,} updates over the same
-batches: {peers}.
+The same size from random weights of its own in PyTorch and transformers, beside kgpt2, {peer_steps:,} updates over the
+same batches with the same schedule, shortened. (Keras adds AdamW's epsilon, 1e-7, before the bias correction, PyTorch, 1e-8,
+after it: that is most of what is between them.)
+
+| trained by | bits per character |
+|---|---|
+{peers}
 
 ## Limits
 
@@ -123,7 +129,7 @@ def main() -> None:
         copied=measured["copied"]["model"],
         quoted=measured["copied"]["held out"],
         peer_steps=peers["steps"],
-        peers=", ".join(f"{name} {value:.3f}" for name, value in peers["bits_per_character"].items()),
+        peers="\n".join(f"| {name} | {value:.3f} |" for name, value in peers["bits_per_character"].items()),
     )
     print(page, end="")
 
@@ -142,11 +148,10 @@ def losses(path: Path) -> list[str]:
 
 def bits(measured: dict) -> list[str]:
     """Rows of the table: all texts, then kinds of them."""
-    found = {key.removeprefix("bits_per_character").strip("_") or "all": values for key, values in measured.items()}
+    found = {key: values for key, values in measured.items() if key.startswith(BITS)}
     return [
-        f"| {name} | {' | '.join(f'{value:.3f}' for value in values.values())} |"
+        f"| {name.removeprefix(BITS).strip('_') or 'all'} | {' | '.join(f'{value:.3f}' for value in values.values())} |"
         for name, values in found.items()
-        if isinstance(values, dict) and "model" in values
     ]
 
 
