@@ -72,8 +72,8 @@ Of the runs of eight signs in {written:,} texts that it wrote (an empty prompt, 
 that it learned from; of those in the held-out texts, by people who had read each other, {quoted:.1%} do.
 
 The same size from random weights of its own in PyTorch and transformers, beside kgpt2, {peer_steps:,} updates over the
-same batches with the same schedule, shortened. (Keras adds AdamW's epsilon, 1e-7, before the bias correction, PyTorch, 1e-8,
-after it: that is most of what is between them.)
+same batches with the same schedule, shortened. (Keras adds AdamW's epsilon, 1e-7, before the bias correction, PyTorch,
+1e-8, after it: that is most of what is between them.)
 
 | trained by | bits per character |
 |---|---|
