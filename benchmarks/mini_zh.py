@@ -1,12 +1,14 @@
 """What the packaged model is worth: held-out bits per character beside an n-gram model, and beside transformers.
 
     python benchmarks/mini_zh.py FOLDER --model runs/mini_zh > benchmarks/results/mini_zh.json
-    python benchmarks/mini_zh.py FOLDER --peers 600 > benchmarks/results/mini_zh_peers.json
+    python benchmarks/mini_zh.py FOLDER --beside runs/mini_zh > benchmarks/results/mini_zh_beside.json
+    python benchmarks/mini_zh.py FOLDER --peers 300 > benchmarks/results/mini_zh_peers.json
 
 FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it. The texts held out by that configuration are scored by the
 model and by 5-grams of the texts that it learned from; what the model writes, and for comparison what is held out, is
-searched for runs of characters that stand in a text that it learned from. With --peers: kgpt2 and a plain PyTorch and
-transformers loop train models of the same size, so many steps over the same batches; kgpt2 once from the other's first
+searched for runs of characters that stand in a text that it learned from. With --beside: a plain PyTorch and
+transformers loop trains a model of the same size, over the batches that the model has seen and in its schedule. With
+--peers: that loop and kgpt2 train models for so many steps, the schedule shortened; kgpt2 once from the other's first
 weights, once from its own.
 """
 
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("folder")
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--model")
+    asked.add_argument("--beside", metavar="MODEL")
     asked.add_argument("--peers", type=int, metavar="STEPS")
     options = parser.parse_args()
     changed = [f"data.path={options.folder}"]
@@ -84,15 +87,18 @@ def main() -> None:
         changed += [f"train.steps={options.peers}", f"train.validate_every={options.peers}"]
     config = load_config(CONFIG, changed)
     plan = prepare(config)
-    found = peers(config, plan, changed) if options.peers else beside_ngrams(options.model, plan)
+    if options.model:
+        found = beside_ngrams(options.model, plan)
+    elif options.beside:
+        found = beside_transformers(options.beside, config, plan)
+    else:
+        found = peers(config, plan, changed)
     print(json.dumps({**turns.machine(), **found}, ensure_ascii=False, indent=2))
 
 
 def beside_ngrams(model: str, plan: Plan) -> dict:
     """Bits per character of all that is held out, and by kind."""
-    lm = kgpt2.load(model)
-    if lm.tokenizer.identity != plan.tokenizer.identity:
-        raise SystemExit(f"{model}: the model has other tokens than {CONFIG} counts in this folder")
+    lm = load_of(model, plan)
     vocabulary = plan.tokenizer.vocabulary
     texts, learned = (flat(batches.rows, plan.tokenizer.end_id) for batches in (plan.validation, plan.train))
     ngrams = NGramModel(learned.ids, learned.places, len(vocabulary), ORDER)
@@ -116,6 +122,28 @@ def beside_ngrams(model: str, plan: Plan) -> dict:
         "held out": copy_rate(texts.texts(vocabulary), learned.texts(vocabulary)),
     }
     return report
+
+
+def beside_transformers(model: str, config: Config, plan: Plan) -> dict:
+    """Bits per character of the model, and of one that transformers trained for all the steps of the configuration."""
+    lm = load_of(model, plan)
+    texts = flat(plan.validation.rows, plan.tokenizer.end_id)
+    seed, epsilon = TRANSFORMERS[0]
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = train_theirs(config, plan, seed, epsilon, Path(folder))
+        bits = {
+            "model": texts.bits_per_character(model_logprobs(lm, texts)),
+            theirs.name: texts.bits_per_character(model_logprobs(kgpt2.load(str(theirs)), texts)),
+        }
+    return {"steps": plan.updates, "bits_per_character": bits}
+
+
+def load_of(model: str, plan: Plan):
+    """The model, if its tokens are those of the plan."""
+    lm = kgpt2.load(model)
+    if lm.tokenizer.identity != plan.tokenizer.identity:
+        raise SystemExit(f"{model}: the model has other tokens than {CONFIG} counts in this folder")
+    return lm
 
 
 def flat(rows: Rows, end_id: int) -> Texts:
@@ -149,12 +177,9 @@ def peers(config: Config, plan: Plan, changed: list[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         for seed, epsilon in TRANSFORMERS:
-            name = f"transformers, seed {seed}, epsilon as in {epsilon}"
-            model = first_weights(config, plan, seed)
-            write(model, plan, out / f"first_{seed}")
-            train_plainly(model, config, plan, EPSILONS[epsilon])
-            write(model, plan, out / name)
-            bits[name] = out / name
+            trained = train_theirs(config, plan, seed, epsilon, out)
+            bits[trained.name] = trained
+        write(first_weights(config, plan, 0), plan, out / "first_0")
         fit([*changed, f"model.preset={out / 'first_0'}"], out / "from_theirs")
         bits["kgpt2, from the first weights of seed 0"] = out / "from_theirs"
         fit(changed, out / "from_its_own")
@@ -169,6 +194,15 @@ def fit(changed: list[str], out: Path) -> None:
     flags = [flag for one in changed for flag in ("-o", one)]
     command = [sys.executable, "-m", "kgpt2", "fit", str(CONFIG), *flags, "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def train_theirs(config: Config, plan: Plan, seed: int, epsilon: str, out: Path) -> Path:
+    """Trains with transformers; a Hugging Face folder in `out`, named after how."""
+    model = first_weights(config, plan, seed)
+    train_plainly(model, config, plan, EPSILONS[epsilon])
+    trained = out / f"transformers, seed {seed}, epsilon as in {epsilon}"
+    write(model, plan, trained)
+    return trained
 
 
 def first_weights(config: Config, plan: Plan, seed: int):
@@ -227,11 +261,14 @@ def train_plainly(model, config: Config, plan: Plan, epsilon: Callable[[int], fl
             group["eps"] = epsilon(update)
         labels = torch.tensor(np.where(batch.target_mask > 0, batch.targets, -100)).long()
         logits = model(torch.tensor(batch.token_ids), attention_mask=torch.tensor(batch.padding_mask)).logits
-        torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten()).backward()
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
+        if update % 100 == 0:
+            print(f"update {update:,} of {plan.updates:,}: loss {loss.item():.4f}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
