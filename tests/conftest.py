@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # Networks are small here and most of the time is XLA's, which compiles in two thirds of it so.
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 ROOT = Path(__file__).parent.parent
 LINES = [
     "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。",

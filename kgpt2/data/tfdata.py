@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from kgpt2.data.batches import Batches
 
+AHEAD = 2  # batches that are ready before they are asked for
+
 
 def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
     """`count` batches from a step on, epoch after epoch, as tf.data, prepared while the model computes.
@@ -12,7 +14,9 @@ def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
     change from batch to batch. The cardinality is `count`.
 
     It draws batches by their number. `Dataset.from_generator` would be shorter, but where it has run once, everything
-    else in the process computes slower on a CPU: see benchmarks/tf_data_adapter.py.
+    else in the process computes slower on a CPU: see benchmarks/tf_data_adapter.py. Nothing is tuned: the thread that
+    does it now and then sleeps on when an iterator is dropped, and holds up the process for as long as a minute: see
+    benchmarks/tf_data_stalls.py.
     """
     dtypes = [tf.int32, tf.int32, tf.int32, tf.float32]
 
@@ -25,4 +29,6 @@ def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
         token_ids, padding_mask, targets, target_mask = (tf.ensure_shape(array, (None, None)) for array in arrays)
         return {"token_ids": token_ids, "padding_mask": padding_mask}, targets, target_mask
 
-    return tf.data.Dataset.range(start, start + count).map(prepare).prefetch(tf.data.AUTOTUNE)
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    return tf.data.Dataset.range(start, start + count).map(prepare).prefetch(AHEAD).with_options(untuned)

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.backends
 RECIPE = BASE.replace("dropout: 0.0", "dropout: 0.1").replace(
     "epochs: 2", "epochs: 3\n  validate_every: 4\n  checkpoint_every: 3"
 )
+RECIPE = RECIPE.replace("limit: 60", "limit: 60\n  batching: pad")  # one shape: one compilation
 UNTIMED = ("seconds", "tokens_per_second", "compile_seconds", "flops_per_second")
 
 
@@ -89,7 +90,7 @@ def assert_same_run(folder, other):
 @pytest.mark.parametrize(
     ("step", "overrides"),
     [
-        (6, ["train.accumulate=2", "train.steps=9"]),
+        (6, ["data.batching=bucket", "train.accumulate=2", "train.steps=9"]),
         (12, ["data.batching=pack", "train.jit_compile=true"]),
         (6, ["model.dtype=bfloat16", "train.early_stopping=2", "train.learning_rate=0.3", "train.schedule=constant"]),
     ],
