@@ -12,6 +12,7 @@ from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.generation.settings import Settings
 
 pytestmark = pytest.mark.backends
+WIDTH = 64  # of the presets' context
 TEXTS = {
     "chinese_preset": ["春眠", "白日依山尽，黄河", "", "千"],
     "english_preset": ["hello", "hello world", "", "the worl"],
@@ -27,8 +28,11 @@ def loaded(request):
 
 
 def forward(task, ids):
-    ids = np.array([ids], dtype="int32")
-    return keras.ops.convert_to_numpy(task({"token_ids": ids, "padding_mask": np.ones_like(ids)}))[0]
+    """Logits `(tokens, vocabulary)`; always computed in one width, for each of which JAX compiles every operation."""
+    mask = (np.arange(WIDTH) < len(ids))[None].astype("int32")
+    padded = np.zeros_like(mask)
+    padded[0, : len(ids)] = ids
+    return keras.ops.convert_to_numpy(task({"token_ids": padded, "padding_mask": mask}))[0, : len(ids)]
 
 
 def test_logits_with_a_cache_equal_those_without(loaded):
