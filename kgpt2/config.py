@@ -12,8 +12,10 @@ import yaml
 from kgpt2.errors import RequestError
 from kgpt2.files import read_text
 
-PositiveInt = Annotated[int, pydantic.Field(gt=0)]
+PositiveInt = Annotated[int, pydantic.Field(gt=0, lt=2**31)]
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
+# More than half held out is a slip of the pen: 0.95 for 0.05.
+HeldOut = Annotated[float, pydantic.Field(ge=0, le=0.5)]
 Dense = Literal[
     "query",
     "key",
@@ -25,9 +27,9 @@ Dense = Literal[
 
 
 class Section(pydantic.BaseModel):
-    """A mapping with known keys only; values are not converted (the string "3" is no number)."""
+    """A mapping with known keys only; values are finite, and not converted (the string "3" is no number)."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class FromScratch(Section):
@@ -133,7 +135,7 @@ class DataSection(Section):
     script: Literal["simplified", "traditional"] | None = None
     limit: PositiveInt | None = None
     on_error: Literal["fail", "skip"] = "fail"
-    validation: Share | str = 0.05
+    validation: HeldOut | str = 0.05
     batching: Literal["bucket", "pad", "pack"] = "bucket"
 
     @pydantic.model_validator(mode="after")
@@ -148,8 +150,10 @@ class TrainSection(Section):
 
     Attributes:
         epochs: passes over the data; or steps, the number of optimizer updates.
-        schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it).
+        schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it, wsd keeps it until
+            the last updates, so that a run can be made longer before them).
         warmup: the share of the updates in which it rises from 0.
+        decay: of wsd, the share of the updates in which it falls.
         batch_tokens: positions in a batch, padding included, instead of batch_size; for bucket and pad.
         weight_decay: of AdamW; never applied to biases and norms.
         clip_norm: of the whole gradient; null: none.
@@ -170,9 +174,10 @@ class TrainSection(Section):
     batch_size: PositiveInt = 32
     batch_tokens: PositiveInt | None = None
     learning_rate: Annotated[float, pydantic.Field(gt=0)] = 5e-5
-    schedule: Literal["polynomial", "cosine", "constant"] = "polynomial"
+    schedule: Literal["polynomial", "cosine", "constant", "wsd"] = "polynomial"
     end_learning_rate: Annotated[float, pydantic.Field(ge=0)] = 0.0
     warmup: Share = 0.0
+    decay: Share = 0.2
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: Annotated[float, pydantic.Field(ge=0)] = 0.0
     clip_norm: Annotated[float, pydantic.Field(gt=0)] | None = 1.0
@@ -190,6 +195,22 @@ class TrainSection(Section):
     def _one_length(self):
         if self.epochs is not None and self.steps is not None:
             raise ValueError("give either epochs or steps (the other null)")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _rates_make_sense(self):
+        if self.end_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"end_learning_rate {self.end_learning_rate:g} is above learning_rate {self.learning_rate:g}, "
+                "and a schedule only falls; lower the one or raise the other"
+            )
+        if self.schedule == "wsd" and self.warmup + self.decay > 1:
+            raise ValueError(f"warmup {self.warmup:g} and decay {self.decay:g} are more than the whole run")
+        if self.learning_rate * self.weight_decay >= 1:
+            raise ValueError(
+                f"weight_decay {self.weight_decay:g} at learning_rate {self.learning_rate:g} takes all of a weight at "
+                "each update; 0.01 to 0.1 is usual"
+            )
         return self
 
 

@@ -91,6 +91,29 @@ def test_other_mistakes(tmp_path):
         load_config(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.learning_rate=.inf", "train.learning_rate: inf will not do"),
+        ("train.learning_rate=.nan", "train.learning_rate: nan will not do"),
+        ("train.clip_norm=.inf", "train.clip_norm: inf will not do"),
+        ("sample.temperature=.nan", "sample.temperature: nan will not do"),
+        ("train.end_learning_rate=1e-4", "end_learning_rate 0.0001 is above learning_rate 5e-05"),
+        ("train.weight_decay=3e4", "weight_decay 30000 at learning_rate 5e-05 takes all of a weight"),
+        ("data.validation=0.9999", "data.validation: 0.9999 will not do"),
+        ("train.steps=99999999999999999999", "train.steps: 99999999999999999999 will not do"),
+    ],
+)
+def test_numbers_that_make_no_run(tmp_path, override, words):
+    assert words in refused(tmp_path, GOOD, override)
+
+
+def test_warmup_and_decay_share_the_run(tmp_path):
+    both = ["train.schedule=wsd", "train.warmup=0.5", "train.decay=0.6"]
+    assert "warmup 0.5 and decay 0.6 are more than the whole run" in refused(tmp_path, GOOD, *both)
+    assert load_config(write(tmp_path), ["train.warmup=0.9", "train.decay=0.6"]).train.decay == 0.6
+
+
 def test_yaml_cannot_run_code(tmp_path):
     evil = GOOD + "  seed: !!python/object/apply:os.system ['touch pwned']\n"
     assert "not YAML" in refused(tmp_path, evil)

@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import pydantic
 
 from kgpt2.config import Config, TrainSection
 from kgpt2.errors import RequestError
 from kgpt2.files import whole_folder, write_json
+from kgpt2.training.folder import require_the_same
 from kgpt2.training.meter import Meter
 from kgpt2.training.state import is_whole, read_state, write_state
-
-# Sections and keys that may change when a run goes on; any other would make it another run.
-FREE = ("sample", "data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +80,7 @@ def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str]
         if content is None or not is_whole(folder / "state.zip"):
             tell(f"{folder}: damaged, so the checkpoint before it is taken")
             continue
-        _require_the_same(folder, known[0], config)
+        require_the_same(folder, _config_of(folder, known[0]), config)
         if known[1] != data:
             raise RequestError(
                 f"{folder}: the data are not those that this run began with, so --resume would repeat or skip some\n"
@@ -124,18 +123,14 @@ class Saved(keras.callbacks.Callback):
             self._last = time.monotonic()
 
 
-def _require_the_same(folder: Path, then: dict, config: Config) -> None:
-    changed = [
-        f"{section}.{name} ({values.get(name)!r} then, {now!r} now)"
-        for section, values in then.items()
-        for name, now in config.model_dump().get(section, {}).items()
-        if values.get(name) != now and not {section, f"{section}.{name}"} & set(FREE)
-    ]
-    if changed:
+def _config_of(folder: Path, values: object) -> Config:
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError:
         raise RequestError(
-            f"{folder}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
-            f"take the old settings, those of {folder.parents[1] / 'config.yaml'}, or start a run in another folder"
-        )
+            f"{folder}: was written by a version of kgpt2 with other settings\n"
+            "go on with that version, or start a run in another folder"
+        ) from None
 
 
 def _folders(run: Path) -> list[Path]:

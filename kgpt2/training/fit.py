@@ -9,7 +9,7 @@ import keras
 from rich.console import Console
 
 from kgpt2.config import Config, dump_config
-from kgpt2.errors import WorkError
+from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import write_json, write_text
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
@@ -18,6 +18,7 @@ from kgpt2.training.compilation import jit_compile
 from kgpt2.training.curves import draw_curves
 from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
+from kgpt2.training.folder import is_complete
 from kgpt2.training.guard import Guard, is_out_of_memory, out_of_memory
 from kgpt2.training.meter import Meter
 from kgpt2.training.network import build, trainable_network
@@ -62,7 +63,13 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     variables, data = variables_of(network), plan.train.fingerprint
     checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
     if resume and not checkpoint:
+        if is_complete(folder):
+            raise RequestError(
+                f"{folder}: the run is complete and has no checkpoint to go on from\n"
+                "a longer one starts in another folder"
+            )
         console.print(f"{folder}: there is no checkpoint to go on from, so the run begins anew", soft_wrap=True)
+    (folder / "summary.json").unlink(missing_ok=True)  # a run that is made longer is not complete any more
     write_text(folder / "config.yaml", dump_config(config))
     accumulate = config.train.accumulate
     batches = plan.updates * accumulate

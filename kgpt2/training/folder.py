@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
+from kgpt2.config import Config
 from kgpt2.errors import RequestError
 
 # Any of these shows that a run was written here.
 TRACES = ("config.yaml", "metrics.csv", "summary.json", "preset", "checkpoints")
+
+# Sections and keys that may change when a run goes on; any other would make it another run.
+FREE = ("sample", "data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
+# Keys of `train` that may grow: the run then has more updates.
+LENGTHS = ("epochs", "steps")
 
 
 def run_folder(folder: Path, resume: bool = False) -> Path:
@@ -26,3 +32,38 @@ def run_folder(folder: Path, resume: bool = False) -> Path:
 def is_complete(folder: Path) -> bool:
     """Whether the run in a folder came to its end."""
     return (folder / "summary.json").exists()
+
+
+def require_the_same(where: Path, then: Config, now: Config) -> None:
+    """Sees to it that going on is the same run: a longer one perhaps, and of wsd with another decay.
+
+    Args:
+        where: a checkpoint or a run folder, for the message.
+        then, now: the run's configuration when it was written, and the one asked for.
+
+    Raises:
+        RequestError: other settings have changed.
+    """
+    old, new = then.model_dump(), now.model_dump()
+    free = {*FREE, "train.decay"} if then.train.schedule == now.train.schedule == "wsd" else set(FREE)
+    free |= {f"train.{name}" for name in LENGTHS if _grows(getattr(then.train, name), getattr(now.train, name))}
+    changed = [
+        f"{section}.{name} ({old[section][name]!r} then, {value!r} now)"
+        for section, values in new.items()
+        for name, value in values.items()
+        if old[section][name] != value and not {section, f"{section}.{name}"} & free
+    ]
+    if changed:
+        raise RequestError(
+            f"{where}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
+            f"take the old settings (config.yaml of the run has them), or start a run in another folder"
+        )
+
+
+def is_longer(then: Config, now: Config) -> bool:
+    """Whether a run has been given more updates than it had."""
+    return any(_grows(getattr(then.train, name), getattr(now.train, name)) for name in LENGTHS)
+
+
+def _grows(then: int | None, now: int | None) -> bool:
+    return then is not None and now is not None and now > then

@@ -70,3 +70,20 @@ def test_a_dry_run_for_machines(kgpt2):
     assert (outline["updates"], outline["interval"], outline["examples"]) == (60, 20, {"train": 1, "validation": 0})
     assert outline["config"]["train"]["steps"] == 60
     assert any("1 examples to learn from" in note for note in outline["notes"])
+
+
+def test_a_complete_run_tells_what_differs(kgpt2, tmp_path):
+    run = tmp_path / "run"
+    assert kgpt2("fit", ROOT / "configs/smallest.yaml", "-o", "train.steps=2", "--out", run).status == 0
+
+    def resume(*options):
+        return kgpt2("fit", ROOT / "configs/smallest.yaml", "--out", run, "--resume", *options)
+
+    done = resume("-o", "train.steps=2", "-o", "sample.seed=3")
+    assert done.status == 0
+    assert "the run is complete" in done.err
+    other = resume("-o", "train.steps=2", "-o", "train.batch_size=3")
+    assert other.status == 2
+    assert "train.batch_size (32 then, 3 now)" in other.err
+    assert resume("-o", "train.steps=1").status == 2
+    assert (run / "summary.json").exists()

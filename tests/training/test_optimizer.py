@@ -1,3 +1,5 @@
+import csv
+
 import keras
 import numpy as np
 import pytest
@@ -27,6 +29,49 @@ def test_warmup_rises_to_the_full_rate_first(schedule):
     copy = make_schedule(TrainSection(learning_rate=1.0, schedule=schedule, warmup=0.4), 10)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(copy))
     assert np.allclose([float(copy(step)) for step in range(11)], found)
+
+
+def test_wsd_rises_stays_and_falls():
+    found = rates(20, schedule="wsd", warmup=0.1, decay=0.25, end_learning_rate=0.5)
+    assert np.allclose(found[:2], [0.5, 1.0])
+    assert np.allclose(found[2:16], 1.0)
+    assert np.allclose(found[15:], np.linspace(1, 0.5, 6))
+    longer = rates(40, schedule="wsd", warmup=0.05, decay=0.25, end_learning_rate=0.5)
+    assert found[:16] == longer[:16], "until its decay a run does not know how long it will be"
+    assert np.allclose(rates(schedule="wsd", decay=0.0), 1.0)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "compiled"])
+def test_accumulating_follows_the_schedule_of_updates(jit_compile):
+    """The weights, too: plain gradient descent moves by the rate, and Adam's first moments are of updates."""
+    train = {"learning_rate": 0.1, "end_learning_rate": 0.02, "warmup": 0.2, "schedule": "cosine", "clip_norm": None}
+    x, y = np.ones((8, 1), "float32"), np.zeros((8, 1), "float32")
+    found = []
+    for accumulate in (1, 4):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        optimizer = make_optimizer(TrainSection(accumulate=accumulate, **train), 10)
+        model.compile(optimizer, "mae", jit_compile=jit_compile)
+        path = []
+        for _ in range(10):
+            for _ in range(accumulate):
+                model.train_on_batch(x, y)
+            path.append([float(optimizer.learning_rate), *(float(np.ravel(one)[0]) for one in model.get_weights())])
+        found.append(path)
+    assert np.allclose(found[0], found[1], rtol=1e-6)
+    assert found[0][-1][0] == pytest.approx(0.02)
+
+
+@pytest.mark.backends
+def test_the_rates_of_a_run_do_not_depend_on_accumulate(run):
+    settings = ["train.warmup=0.2", "train.steps=12", "train.validate_every=3", "data.limit=20", "train.batch_size=4"]
+
+    def recorded(accumulate):
+        _, _, folder = run(*settings, "data.batching=pad", f"train.accumulate={accumulate}")
+        with open(folder / "metrics.csv", newline="") as file:
+            return [float(row["learning_rate"]) for row in csv.DictReader(file)]
+
+    assert recorded(3) == pytest.approx(recorded(1), rel=1e-6)
 
 
 def test_biases_and_norms_do_not_decay():

@@ -164,6 +164,27 @@ def test_another_run_is_not_resumed(recipe, kill_after, monkeypatch, tmp_path):
     assert steps == list(range(3, 19)), "one after every update"
 
 
+def test_a_complete_run_goes_on_only_if_it_is_given_more(recipe):
+    short = ["data.limit=20", "train.steps=6", "train.schedule=wsd", "train.decay=0.0", "train.accumulate=2"]
+    recipe("whole", *short, "train.steps=9")
+    recipe("run", *short)
+    grown = recipe("run", *short, "train.steps=9", "train.decay=0.3", resume=True)
+    assert grown["steps"] == 9
+    rows = {}
+    for name in ("whole", "run"):
+        for line in (recipe.folder / name / "metrics.csv").read_text().splitlines()[1:]:
+            step, _, rate, *losses = line.split(",")[:-1]
+            rows[name, int(step)] = rate, losses
+    assert rows["run", 4] == rows["whole", 4]
+    assert [step for name, step in rows if name == "run"] == [4, 6, 8, 9], "the end of the short run stays on record"
+    assert float(rows["run", 9][0]) < float(rows["whole", 9][0]), "what was added decays"
+    with pytest.raises(RequestError, match=r"train\.steps \(9 then, 5 now\)"):
+        recipe("run", *short, "train.steps=5", resume=True)
+    recipe("bare", *short, "train.checkpoint_every=null")
+    with pytest.raises(RequestError, match="no checkpoint to go on from"):
+        recipe("bare", *short, "train.checkpoint_every=null", "train.steps=9", resume=True)
+
+
 def test_an_interrupt_says_how_to_go_on(recipe, monkeypatch):
     monkeypatch.setattr(Meter, "on_train_batch_begin", interrupted)
     with pytest.raises(WorkError, match="before the first step"):
