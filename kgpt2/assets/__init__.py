@@ -19,5 +19,5 @@ def sample_path(name: str) -> Path:
 
 
 def verse_table(name: str) -> Path:
-    """The file of a table of verse: "tones", "pingshui", "modern" or "classes" (see verse/README.md)."""
+    """The file of a table of verse: "tones", "pingshui", "modern", "classes" or "words" (see verse/README.md)."""
     return _FOLDER / "verse" / f"{name}.tsv"

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from kgpt2.data.example import Report
+from kgpt2.data.genres import _title
 from kgpt2.data.sources import Options, open_source
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
 from kgpt2.errors import RequestError
@@ -37,8 +38,20 @@ def read(spec, path, script=None):
     return source, list(source.read(Report()))
 
 
-def test_every_text_has_its_genre(collection, monkeypatch):
-    monkeypatch.setattr("kgpt2.data.genres._UNMARKED", 10**9)
+@pytest.fixture
+def only(monkeypatch):
+    """Says how many of a hundred get a title and keywords, and which have no mark."""
+
+    def set_to(titled=0, keywords=0, bare=0, unmarked=10**9):
+        values = {"TITLED": titled, "WITH_KEYWORDS": keywords, "WITHOUT_GENRE": bare, "UNMARKED": unmarked}
+        for name, value in values.items():
+            monkeypatch.setattr(f"kgpt2.data.genres._{name}", value)
+
+    return set_to
+
+
+def test_every_text_has_its_genre(collection, only):
+    only()
     _, examples = read("verse", collection, "simplified")
     assert [example.prompt for example in examples] == ["[五律]", "[七绝]", "[词]", "[对联]", "[对联]"]
     assert [example.text for example in examples[3:]] == ["感时花溅泪-恨别鸟惊心", "烽火连三月-家书抵万金"]
@@ -46,14 +59,52 @@ def test_every_text_has_its_genre(collection, monkeypatch):
     assert [example.prompt for example in read("verse/ci", collection)[1]] == ["[词]"]
 
 
-def test_some_go_without(collection, monkeypatch):
-    monkeypatch.setattr("kgpt2.data.genres._UNMARKED", 1)
+def test_some_go_without(collection, only):
+    only(titled=100, keywords=100, unmarked=1)
     assert {example.prompt for example in read("verse", collection)[1]} == {""}
 
 
-def test_marks_are_tokens_and_are_not_learned(collection, monkeypatch, tmp_path):
+def test_titles_and_the_names_of_tunes(collection, only):
+    only(titled=100)
+    _, examples = read("verse", collection, "simplified")
+    assert [example.prompt for example in examples] == [
+        "[五律][题目]无题[正文]",
+        "[七绝][题目]无题[正文]",
+        "[词][题目]如梦令[正文]",
+        "[对联]",
+        "[对联]",
+    ]
+    only(titled=100, bare=100)
+    assert read("verse/ci", collection)[1][0].prompt == "[题目]如梦令[正文]"
+
+
+def test_keywords_are_words_of_the_text(collection, only):
+    only(keywords=100)
+    _, examples = read("verse", collection, "simplified")
+    for example in examples[:3]:
+        keywords = example.prompt.partition("[关键词]")[2].removesuffix("[正文]").split("，")
+        assert keywords
+        assert all(word in example.text for word in keywords)
+    assert read("verse", collection, "simplified")[1] == examples, "the same at each reading"
+
+
+@pytest.mark.parametrize(
+    ("title", "short"),
+    [
+        ("送四子耜倅四明二首 其二", "送四子耜倅四明二首"),
+        ("望江南・忆江南", "望江南"),
+        ("", ""),
+        ("崔中举进士游岳阳遇真人录沁园春词", ""),
+        ("秋夜（其一）", ""),
+    ],
+)
+def test_titles_as_somebody_would_ask_for_them(title, short):
+    assert _title(title) == short
+
+
+def test_marks_are_tokens_and_are_not_learned(collection, only, monkeypatch, tmp_path):
     monkeypatch.setenv("KGPT2_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("kgpt2.data.genres._UNMARKED", 10**9)
+    only()
     source, _ = read("verse:train", collection)
     whole, _ = read("verse", collection)
     assert source.marks == whole.marks == MARKS, "a part and a script keep them"

@@ -1,6 +1,6 @@
 import pytest
 
-from kgpt2.verse.genres import MARKS, genre_of, mark_of, split_mark
+from kgpt2.verse.genres import MARKS, Asked, genre_of, mark_of, prompt_of, split_mark
 from kgpt2.verse.notation import form_of_text, parse
 
 
@@ -35,3 +35,11 @@ def test_a_mark_is_parted_from_its_text_where_the_model_knows_it():
     assert split_mark("[七绝]春风", {}) == ("", "[七绝]春风")
     assert split_mark("春风[七绝]", {"[七绝]": True}) == ("", "春风[七绝]")
     assert split_mark("[CLS]春风", {"[CLS]": True}) == ("", "[CLS]春风")
+
+
+def test_prompts_of_what_is_asked_for():
+    assert prompt_of("七绝", Asked()) == "[七绝]"
+    assert prompt_of("", Asked()) == ""
+    assert prompt_of("词", Asked("如梦令")) == "[词][题目]如梦令[正文]"
+    assert prompt_of("", Asked(keywords=("明月", "故乡"))) == "[关键词]明月，故乡[正文]"
+    assert prompt_of("七绝", Asked("秋夜", ("明月",))) == "[七绝][题目]秋夜[关键词]明月[正文]"
