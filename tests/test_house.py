@@ -20,7 +20,9 @@ ROOMS = [
     "checkpoints",
     "config",
     "assets",
+    "cache",
     "files",
+    "locks",
     "errors",
 ]
 # The one way up, inside a method: a Keras task's own `generate` runs on the engine.
