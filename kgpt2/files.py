@@ -123,12 +123,12 @@ def settle(path: Path) -> None:
     The folder is moved aside, and its successor takes its name. In between there is none of that name: then the old
     one comes back. Readers may do so at any time, since a living writer begins the exchange again.
     """
-    aside = _aside(path)
-    if path.exists():
-        _discard(aside)
-    else:
-        with contextlib.suppress(OSError):
-            os.rename(aside, path)
+    with contextlib.suppress(OSError):
+        path = target_of(path)
+        if path.exists():
+            _discard(_aside(path))
+        else:
+            os.rename(_aside(path), path)
 
 
 def sweep(folder: Path) -> None:

@@ -21,6 +21,7 @@ ROOMS = [
     "config",
     "assets",
     "cache",
+    "outputs",
     "files",
     "locks",
     "errors",

@@ -1,25 +1,27 @@
 """Any number of prompts into a file: flat memory, results in the order of the prompts, resumed after a kill.
 
 Results gather in FILE.part, a window of prompts at a time; FILE.part.json says how far it can be trusted and what was
-asked for. At the end FILE.part becomes FILE.
+asked for. At the end FILE.part becomes FILE. What is no file (a FIFO, a device) gets them as they come.
 """
 
 import dataclasses
+import functools
 import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json, write_json
+from kgpt2.errors import RequestError, WorkError
+from kgpt2.files import is_stream, open_stream, read_json, target_of, write_json
 from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation
 from kgpt2.generation.settings import Settings
 
+PART, RECORD = ".part", ".part.json"
 # Batches between two looks at the disk; prompts of like length are computed together within them.
 WINDOW = 8
 
@@ -40,8 +42,9 @@ class Part:
     """
 
     def __init__(self, out: Path, request: Mapping[str, Any], resume: bool):
-        self._out, self._request = out, dict(request)
-        self._path, self._record = (out.with_name(out.name + suffix) for suffix in (".part", ".part.json"))
+        # A link stays: what it points to is replaced, by what lies beside that.
+        self._out, self._request = target_of(out), dict(request)
+        self._path, self._record = (self._out.with_name(self._out.name + suffix) for suffix in (PART, RECORD))
         self.done, self._bytes = 0, 0
         if not (self._path.exists() and self._record.exists()):
             return
@@ -72,10 +75,14 @@ class Part:
         """What the results so far were drawn with, or what was asked for."""
         return self._request["seed"]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: the file is there, and no part of it."""
+        return not self.done and self._out.exists()
+
     def append(self, lines: list[str], prompts: int, seed: int) -> None:
         """Adds the results of so many more prompts; they are on the disk when this returns."""
         data = "".join(lines).encode()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with open(self._path, "r+b" if self._bytes else "wb") as file:
             file.truncate(self._bytes)  # what a kill left behind the last record
             file.seek(self._bytes)
@@ -93,11 +100,55 @@ class Part:
         self._record.unlink()
 
 
+class Passed:
+    """What is written to a FIFO or device: a `Part` that keeps nothing.
+
+    Args:
+        out: it; opened with the first results.
+        seed: what was asked for.
+
+    Raises:
+        WorkError: from `append`: whoever read it has gone.
+    """
+
+    is_complete = False
+
+    def __init__(self, out: Path, seed: int | None):
+        self.done, self.seed = 0, seed
+        self._out = out
+
+    @functools.cached_property
+    def _file(self) -> BinaryIO:
+        return open_stream(self._out)
+
+    def append(self, lines: list[str], prompts: int, seed: int) -> None:
+        """Passes the results of so many more prompts on."""
+        try:
+            self._file.write("".join(lines).encode())
+            self._file.flush()
+        except BrokenPipeError:
+            raise WorkError(f"{self._out}: nobody reads it any more") from None
+        self.seed = seed
+
+    def finish(self) -> None:
+        """Tells the reader that this was all."""
+        self._file.close()
+
+
+def open_part(out: Path, request: Mapping[str, Any], resume: bool) -> Part | Passed:
+    """Where results go; arguments and errors as those of `Part`."""
+    if not is_stream(out):
+        return Part(out, request, resume)
+    if resume:
+        raise RequestError(f"--resume: {out} is no file, and keeps nothing that could be gone on with")
+    return Passed(out, request["seed"])
+
+
 def write(
     lm: LanguageModel,
     prompts: Prompts,
     settings: Settings,
-    part: Part,
+    part: Part | Passed,
     line_of: Callable[[Generation], str],
     clock: Clock,
 ) -> Iterator[int]:
