@@ -125,6 +125,8 @@ def cache_folder(name: str) -> Path:
         OSError: it cannot be made, belongs to somebody else, or lets others write.
     """
     home = cache_home()
+    if home.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(home))
     home.mkdir(0o700, parents=True, exist_ok=True)
     if not os.environ.get("KGPT2_CACHE"):  # a folder that the user has chosen may hold other things
         _make_private(home)

@@ -1,6 +1,7 @@
 """Where a command writes: refused before the work where it cannot be written, and one process's alone during it."""
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -12,6 +13,11 @@ from kgpt2.files import TEMPORARY, is_stream, sweep, target_of
 from kgpt2.locks import locked
 
 _RANDOM = 8  # characters that `tempfile` adds to a name
+_REASONS = {
+    errno.ENAMETOOLONG: "the name is too long (it gets a little longer while it is written); choose a shorter one",
+    errno.ENOTDIR: "a name above it is that of a file, not of a folder",
+    errno.ELOOP: "this link leads in a circle",
+}
 
 
 @contextlib.contextmanager
@@ -116,4 +122,5 @@ def _refused(label: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RequestError(f"{label}: cannot be written ({error.strerror or error})") from None
+        reason = _REASONS.get(error.errno) or f"cannot be written ({error.strerror or error}); choose another place"
+        raise RequestError(f"{label}: {reason}") from None

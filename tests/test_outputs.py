@@ -109,13 +109,13 @@ def destinations(tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     return {
         "folder": "folder, a file is wanted",
-        "file/below": "cannot be written|is a file",
-        "file/far/below": "cannot be written|is a file",
+        "file/below": "a name above it is that of a file",
+        "file/far/below": "a name above it is that of a file",
         "x" * 256: "too long",
         "x" * 245: "too long",  # of the temporary beside it
         "字" * 82: "too long",
         "new/" + "x" * 256 + "/file": "too long",
-        "circle": "links",
+        "circle": "in a circle",
         "/proc/none/file": "cannot be written",
     }
 
@@ -184,10 +184,10 @@ for claim in (
         (home / "mine").chmod(0o444)
         said = process("-c", program, home)
         assert said.out.splitlines() == [
-            "L: cannot be written (Permission denied)",
+            "L: cannot be written (Permission denied); choose another place",
             "L: write-protected; remove it or choose another name",
-            "L: cannot be written (Permission denied)",
-            "L: cannot be written (Permission denied)",
+            "L: cannot be written (Permission denied); choose another place",
+            "L: cannot be written (Permission denied); choose another place",
             "L: write-protected; remove it or choose another name",
         ], said.err
 
