@@ -188,6 +188,22 @@ def trim(folder: Path, limit: int, keep: Path | None = None) -> None:
             left -= state.st_size
 
 
+def drop_damaged_programs(folder: Path) -> None:
+    """Removes those of JAX's programs that it cannot read: it would compile them each time, and not replace them.
+
+    Only what has changed since the last look is read. What a killed process has half written is found like the rest.
+    """
+    seen = folder / "seen"
+    since = seen.stat().st_mtime if seen.exists() else 0.0
+    with contextlib.suppress(OSError):
+        seen.touch()
+    for path in folder.glob("*-cache"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_ctime >= since and not _decompresses(path.read_bytes()):
+                path.unlink()
+                tell_damaged(path, "the program is")
+
+
 def processor() -> str:
     """A name for the instructions that this machine's processor knows: programs for a CPU may use all of them."""
     try:
@@ -196,6 +212,17 @@ def processor() -> str:
         lines = []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     return f"{platform.machine()}-{zlib.crc32(flags.encode()):08x}"
+
+
+def _decompresses(data: bytes) -> bool:
+    """Whether JAX can unpack an entry of its cache; of zstd, which it takes where it finds it, the beginning tells."""
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        return True
+    try:
+        zlib.decompress(data)
+    except zlib.error:
+        return False
+    return True
 
 
 def _digest() -> "hashlib.blake2b":

@@ -68,7 +68,9 @@ def handle_of(path: Path) -> int | None:
     Raises:
         OSError: it cannot be opened.
     """
-    return None if sys.platform == "win32" else os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if sys.platform == "win32":
+        return None
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def still_there(handle: int, path: Path) -> bool:

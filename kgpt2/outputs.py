@@ -122,5 +122,7 @@ def _refused(label: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno) or f"cannot be written ({error.strerror or error}); choose another place"
+        reason = (
+            _REASONS.get(error.errno or 0) or f"cannot be written ({error.strerror or error}); choose another place"
+        )
         raise RequestError(f"{label}: {reason}") from None

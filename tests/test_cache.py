@@ -4,12 +4,23 @@ import errno
 import os
 import shutil
 import stat
+import warnings
+import zlib
 from pathlib import Path
 
 import pytest
 
 from kgpt2 import cache
-from kgpt2.cache import Damaged, SealedFile, cache_folder, cache_home, mark_used, sealed_size
+from kgpt2.cache import (
+    Damaged,
+    SealedFile,
+    cache_folder,
+    cache_home,
+    drop_damaged_programs,
+    mark_used,
+    sealed_size,
+)
+from kgpt2.errors import Note
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -137,3 +148,22 @@ def test_without_a_home_directory_there_is_no_cache(monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home")))
     with pytest.raises(OSError, match="no home directory"):
         cache_home()
+
+
+def test_programs_that_jax_cannot_read_are_removed_and_the_others_read_once(tmp_path, monkeypatch):
+    whole = zlib.compress(CONTENT)
+    for name, data in (("whole", whole), ("half", whole[:-9]), ("flipped", whole[:50] + b"?" + whole[51:])):
+        (tmp_path / f"{name}-cache").write_bytes(data)
+    with pytest.warns(Note, match="the program is made anew"):
+        drop_damaged_programs(tmp_path)
+    assert [path.name for path in tmp_path.glob("*-cache")] == ["whole-cache"]
+    os.utime(tmp_path / "seen", ns=(1 << 62, 1 << 62))  # later than the file
+    with warnings.catch_warnings(), monkeypatch.context() as patch:
+        warnings.simplefilter("error")
+        patch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+        drop_damaged_programs(tmp_path)
+    os.utime(tmp_path / "seen", (1, 1))
+    (tmp_path / "whole-cache").write_bytes(b"")
+    with pytest.warns(Note):
+        drop_damaged_programs(tmp_path)
+    assert not list(tmp_path.glob("*-cache"))

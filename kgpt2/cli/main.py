@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 import warnings
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -76,11 +76,18 @@ def _show_notes() -> None:
     """Prints a `Note` as commands print theirs; Python would add the line of code that it comes from."""
     others = warnings.showwarning
 
-    def show(message, category, *where) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if issubclass(category, Note):
             click.echo(f"note: {message}", err=True)
         else:
-            others(message, category, *where)
+            others(message, category, filename, lineno, file, line)
 
     warnings.simplefilter("always", Note)
     warnings.showwarning = show

@@ -48,7 +48,7 @@ class Part:
         self.done, self._bytes = 0, 0
         if not (self._path.exists() and self._record.exists()):
             return
-        record = read_json(self._record, "record of unfinished results")
+        record: Any = read_json(self._record, "record of unfinished results")
         try:
             done, size, before = int(record["prompts"]), int(record["bytes"]), dict(record["request"])
         except (KeyError, TypeError, ValueError):
@@ -73,14 +73,15 @@ class Part:
     @property
     def seed(self) -> int | None:
         """What the results so far were drawn with, or what was asked for."""
-        return self._request["seed"]
+        seed: int | None = self._request["seed"]
+        return seed
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to do: the file is there, and no part of it."""
         return not self.done and self._out.exists()
 
-    def append(self, lines: list[str], prompts: int, seed: int) -> None:
+    def append(self, lines: list[str], prompts: int, seed: int | None) -> None:
         """Adds the results of so many more prompts; they are on the disk when this returns."""
         data = "".join(lines).encode()
         with open(self._path, "r+b" if self._bytes else "wb") as file:
@@ -121,7 +122,7 @@ class Passed:
     def _file(self) -> BinaryIO:
         return open_stream(self._out)
 
-    def append(self, lines: list[str], prompts: int, seed: int) -> None:
+    def append(self, lines: list[str], prompts: int, seed: int | None) -> None:
         """Passes the results of so many more prompts on."""
         try:
             self._file.write("".join(lines).encode())
@@ -182,4 +183,5 @@ def request_of(settings: Settings, **others: Any) -> dict[str, Any]:
     """What makes results differ, as JSON has it: settings (but for the batch size) and what the caller adds."""
     values = dataclasses.asdict(settings) | others
     del values["batch_size"]
-    return json.loads(json.dumps(values))
+    request: dict[str, Any] = json.loads(json.dumps(values))
+    return request

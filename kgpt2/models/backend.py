@@ -6,7 +6,7 @@ Importing this module imports TensorFlow where it is installed (KerasHub does so
 import importlib.util
 import os
 
-from kgpt2.cache import cache_folder, processor, tell_unkept, trim
+from kgpt2.cache import cache_folder, drop_damaged_programs, processor, tell_unkept, trim
 from kgpt2.data.quiet import quiet
 from kgpt2.errors import RequestError
 
@@ -50,6 +50,7 @@ def _keep_programs() -> None:
         except OSError as error:
             tell_unkept("what JAX compiles is", error)
             return
+        drop_damaged_programs(programs)
         # JAX's own limit would look at every file whenever it adds one.
         trim(programs, PROGRAMS_LIMIT)
         jax.config.update("jax_compilation_cache_dir", str(programs))
