@@ -79,7 +79,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     with _temporary(path, _make_file) as temporary:
         yield temporary
         _sync(temporary)
-        os.chmod(temporary, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
+        _give_mode(temporary, path, 0o666)
         os.replace(temporary, path)
 
 
@@ -106,6 +106,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
+        _give_mode(temporary, path, 0o777)
         _exchange(temporary, path)
 
 
@@ -113,7 +114,6 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def temporary_folder(path: Path) -> Iterator[Path]:
     """Yields an empty folder beside `path`, which goes with the block unless it is renamed, or with `sweep`."""
     with _temporary(path, tempfile.mkdtemp) as temporary:
-        os.chmod(temporary, 0o777 & ~_umask())
         yield temporary
 
 
@@ -260,7 +260,11 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _give_mode(temporary: Path, path: Path, usual: int) -> None:
+    """Lets a temporary be read by whom its predecessor can be read by; who has none gets what the umask leaves."""
+    if path.exists():
+        shutil.copymode(path, temporary)
+    else:
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, usual & ~mask)

@@ -72,7 +72,7 @@ def require_folder(path: Path, label: str, *, replaced: bool) -> None:
         target = target_of(path)
         if target.exists() and not target.is_dir():
             raise RequestError(f"{label}: this is a file, a folder is wanted")
-        _require_writable(target if replaced or not target.exists() else target / "file", label)
+        _require_writable(target if replaced else target / "file", label)
 
 
 def _require_writable(target: Path, label: str, suffix: str = "") -> None:

@@ -55,12 +55,14 @@ def test_a_link_stays_and_its_target_is_replaced_whole(tmp_path):
 def test_a_folder_that_is_a_link_stays_one(tmp_path):
     (tmp_path / "disk/preset").mkdir(parents=True)
     (tmp_path / "disk/preset/old").write_text("")
+    (tmp_path / "disk/preset").chmod(0o750)
     link = tmp_path / "preset"
     link.symlink_to("disk/preset")
     with whole_folder(link) as folder:
         (folder / "new").write_text("")
     assert link.is_symlink()
     assert os.listdir(tmp_path / "disk/preset") == ["new"]
+    assert stat.S_IMODE((tmp_path / "disk/preset").stat().st_mode) == 0o750
     assert os.listdir(tmp_path / "disk") == ["preset"]
 
 
@@ -137,6 +139,8 @@ def test_folders_too(tmp_path):
     for name, words in names.items():
         words = f"{words}|a folder is wanted"
         for replaced in (True, False):
+            if not replaced and name in ("x" * 245, "字" * 82):
+                continue  # nothing is written beside it
             with pytest.raises(RequestError, match=words):
                 require_folder(tmp_path / name, "DST", replaced=replaced)
     assert sorted(os.listdir(tmp_path)) == ["circle", "file", "folder"]

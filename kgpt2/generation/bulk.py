@@ -9,6 +9,7 @@ import functools
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,6 +47,9 @@ class Part:
         self._out, self._request = target_of(out), dict(request)
         self._path, self._record = (self._out.with_name(self._out.name + suffix) for suffix in (PART, RECORD))
         self.done, self._bytes = 0, 0
+        for path in (self._path, self._record):
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+                raise RequestError(f"{path}: results gather there, and this is no file; remove it")
         if not (self._path.exists() and self._record.exists()):
             return
         record: Any = read_json(self._record, "record of unfinished results")
@@ -90,6 +94,8 @@ class Part:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if not self._bytes and self._out.exists():
+            shutil.copymode(self._out, self._path)
         self.done, self._bytes, self._request["seed"] = self.done + prompts, self._bytes + len(data), seed
         write_json(self._record, {"prompts": self.done, "bytes": self._bytes, "request": self._request})
 

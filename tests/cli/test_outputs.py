@@ -123,6 +123,7 @@ def test_a_link_stays_through_an_interrupted_run_and_its_resumption(write, tmp_p
     (tmp_path / "disk").mkdir()
     target, link = tmp_path / "disk/results", tmp_path / "out"
     target.write_text("old")
+    target.chmod(0o600)
     link.symlink_to("disk/results")
     append = bulk.Part.append
 
@@ -139,6 +140,11 @@ def test_a_link_stays_through_an_interrupted_run_and_its_resumption(write, tmp_p
     assert link.is_symlink()
     assert len(target.read_text("utf-8").splitlines()) == 12
     assert os.listdir(tmp_path / "disk") == ["results"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    (tmp_path / "other.part").symlink_to("disk/results")
+    refused = write(tmp_path / "other")
+    assert refused.status == 2
+    assert "other.part: results gather there, and this is no file" in refused.err
 
 
 def test_what_is_read_is_not_written_to(kgpt2, tmp_path):
