@@ -76,7 +76,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     path = target_of(path)
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a file that can be written", str(path))
-    with _temporary(path, _make_file) as temporary:
+    with _named(path), _temporary(path, _make_file) as temporary:
         yield temporary
         _sync(temporary)
         _give_mode(temporary, path, 0o666)
@@ -101,7 +101,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     A folder already at `path` stays as it is until the new one is complete. A link to a folder stays one.
     """
     path = target_of(path)
-    with temporary_folder(path) as temporary:
+    with _named(path), temporary_folder(path) as temporary:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
@@ -198,6 +198,17 @@ def _discard(folder: Path) -> None:
     if folder.exists():
         with temporary_folder(folder) as temporary, contextlib.suppress(FileNotFoundError):
             os.replace(folder, temporary / folder.name)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors that name no file, such as a disk that is full, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -86,18 +86,29 @@ class Part:
         return not self.done and self._out.exists()
 
     def append(self, lines: list[str], prompts: int, seed: int | None) -> None:
-        """Adds the results of so many more prompts; they are on the disk when this returns."""
+        """Adds the results of so many more prompts; they are on the disk when this returns.
+
+        Raises:
+            WorkError: the disk does not take them; what it took before stays.
+        """
         data = "".join(lines).encode()
-        with open(self._path, "r+b" if self._bytes else "wb") as file:
-            file.truncate(self._bytes)  # what a kill left behind the last record
-            file.seek(self._bytes)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if not self._bytes and self._out.exists():
-            shutil.copymode(self._out, self._path)
-        self.done, self._bytes, self._request["seed"] = self.done + prompts, self._bytes + len(data), seed
-        write_json(self._record, {"prompts": self.done, "bytes": self._bytes, "request": self._request})
+        record = {"prompts": self.done + prompts, "bytes": self._bytes + len(data)}
+        try:
+            with open(self._path, "r+b" if self._bytes else "wb") as file:
+                file.truncate(self._bytes)  # what a kill left behind the last record
+                file.seek(self._bytes)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if not self._bytes and self._out.exists():
+                shutil.copymode(self._out, self._path)
+            write_json(self._record, record | {"request": self._request | {"seed": seed}})
+        except OSError as error:
+            if not self.done:
+                self._path.unlink(missing_ok=True)
+            kept = f"\n--resume goes on after the {self.done:,} prompts that are done" if self.done else ""
+            raise WorkError(f"{self._path}: {error.strerror or error}{kept}") from None
+        self.done, self._bytes, self._request["seed"] = record["prompts"], record["bytes"], seed
 
     def finish(self) -> None:
         """Gives the file its name."""
@@ -115,7 +126,7 @@ class Passed:
         seed: what was asked for.
 
     Raises:
-        WorkError: from `append`: whoever read it has gone.
+        WorkError: from `append`: it takes nothing more.
     """
 
     is_complete = False
@@ -133,8 +144,9 @@ class Passed:
         try:
             self._file.write("".join(lines).encode())
             self._file.flush()
-        except BrokenPipeError:
-            raise WorkError(f"{self._out}: nobody reads it any more") from None
+        except OSError as error:
+            gone = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror
+            raise WorkError(f"{self._out}: {gone}") from None
         self.seed = seed
 
     def finish(self) -> None:

@@ -90,6 +90,7 @@ def drop(key: str) -> None:
 
 def clear() -> int:
     """Removes all compiled models, and what JAX has compiled; returns how many bytes they took."""
+    sweep(folder())
     programs = [path for path in (cache_home() / "jax").rglob("*") if path.is_file()]
     return sum(_remove(path) for path in [*_files(), *programs])
 

@@ -1,5 +1,7 @@
 """Where commands write: what is wrong is told before the work, links and FIFOs stay, nobody shares a destination."""
 
+import errno
+import itertools
 import json
 import os
 import shutil
@@ -145,6 +147,26 @@ def test_a_link_stays_through_an_interrupted_run_and_its_resumption(write, tmp_p
     refused = write(tmp_path / "other")
     assert refused.status == 2
     assert "other.part: results gather there, and this is no file" in refused.err
+
+
+@pytest.mark.parametrize("windows", [0, 1])
+def test_a_disk_that_is_full_is_named_with_the_way_on(write, tmp_path, monkeypatch, windows):
+    calls = itertools.count()
+
+    def full(handle, original=os.fsync):
+        if next(calls) == 2 * windows:  # results and record
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        result = write(tmp_path / "out")
+    assert result.status == 1
+    assert f"{tmp_path}/out.part: No space left on device" in result.err
+    assert ("--resume goes on after the 8 prompts" in result.err) == bool(windows)
+    assert sorted(os.listdir(tmp_path)) == ["out.part", "out.part.json"][: 2 * windows]
+    assert write(tmp_path / "out", "--resume").status == 0
+    assert len((tmp_path / "out").read_text("utf-8").splitlines()) == 12
 
 
 def test_what_is_read_is_not_written_to(kgpt2, tmp_path):

@@ -11,7 +11,7 @@ from kgpt2.assets import POETRY_TABLE
 from kgpt2.cache import cache_folder, cache_home
 from kgpt2.data.poetry.files import shelves_of
 from kgpt2.errors import WorkError
-from kgpt2.files import read_text, whole_file
+from kgpt2.files import read_text, sweep, whole_file
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
 ADDRESS = f"https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/{COMMIT}"
@@ -66,6 +66,8 @@ def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS,
     try:
         if missing and destination is None:
             cache_folder(name)
+        for folder in {(root / pinned.path).parent for pinned in missing}:
+            sweep(folder)
         for pinned in missing:
             _download(f"{address}/{urllib.parse.quote(pinned.path)}", root / pinned.path, pinned)
     except OSError as error:
