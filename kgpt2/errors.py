@@ -15,3 +15,7 @@ class RequestError(Kgpt2Error):
 
 class WorkError(Kgpt2Error):
     """The request was right and the work failed all the same. Exit status 1."""
+
+
+class Note(UserWarning):
+    """Something that a user should know, and that stops nothing. Commands print it on stderr."""

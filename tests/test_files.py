@@ -1,11 +1,13 @@
 import contextlib
+import errno
 import os
 import threading
+import time
 
 import pytest
 
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, read_text, whole_folder, write_json, write_text
+from kgpt2.files import read_json, read_text, settle, sweep, whole_file, whole_folder, write_json, write_text
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -74,3 +76,123 @@ def test_json_that_is_too_deep_is_an_error_like_any_other(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(RequestError, match="not JSON"):
         read_json(tmp_path / "a.json")
+
+
+KILLED = """
+import itertools, os, signal, sys
+from pathlib import Path
+from kgpt2.files import settle, sweep, whole_folder
+
+EVENTS = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "open", "shutil.rmtree"}
+home = Path(sys.argv[1])
+preset = home / "preset"
+
+
+def write(text):
+    with whole_folder(preset) as folder:
+        for name in ("a", "b"):
+            (folder / name).write_text(text)
+
+
+def killed_at(step):
+    # Writes as a child that is killed right before an operation on the disk; returns whether it came so far.
+    child = os.fork()
+    if not child:
+        count = itertools.count(1)
+        # Whatever changes the disk is announced to an audit hook before it happens.
+        kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(lambda event, _: event in EVENTS and next(count) == step and kill())
+        write("new")
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+gaps = 0
+for step in itertools.count(1):
+    write("old")
+    if not killed_at(step):
+        break
+    gaps += not preset.exists()
+    if sys.argv[2] == "reader":
+        preset.exists() or settle(preset)
+        assert sorted(os.listdir(preset)) == ["a", "b"], (step, os.listdir(home))
+        assert {(preset / name).read_text() for name in "ab"} in ({"old"}, {"new"}), step
+    elif sys.argv[2] == "sweeper":
+        sweep(home)
+        assert os.listdir(home) == ["preset"], (step, os.listdir(home))
+        assert {(preset / name).read_text() for name in "ab"} in ({"old"}, {"new"}), step
+    write("newer")
+    sweep(home)
+    assert os.listdir(home) == ["preset"], (step, os.listdir(home))
+    assert {(preset / name).read_text() for name in "ab"} == {"newer"}, step
+print(step, gaps)
+"""
+
+
+@pytest.mark.parametrize("next_start", ["reader", "sweeper", "writer"])
+def test_a_kill_before_any_operation_of_an_exchange_loses_nothing(tmp_path, process, next_start):
+    done = process("-c", KILLED, tmp_path, next_start)
+    assert done.status == 0, done.err
+    steps, gaps = map(int, done.out.split())
+    assert steps > 12
+    assert gaps == 1, "between two renames there is none of that name"
+
+
+def test_readers_never_miss_a_folder_that_is_exchanged_all_the_time(tmp_path):
+    preset, failures, over = tmp_path / "preset", [], threading.Event()
+
+    def write():
+        for number in range(200):
+            with whole_folder(preset) as folder:
+                (folder / "a").write_text(str(number))
+        over.set()
+
+    with whole_folder(preset) as folder:
+        (folder / "a").write_text("first")
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not over.is_set():
+        # More than once: right after one exchange may come the next.
+        if not any(preset.exists() or settle(preset) for _ in range(100)):
+            failures.append("gone")
+    writer.join()
+    assert failures == []
+    assert (preset / "a").read_text() == "199"
+    sweep(tmp_path)
+    assert os.listdir(tmp_path) == ["preset"]
+
+
+def test_a_sweep_takes_what_dead_processes_left_and_nothing_else(tmp_path, process):
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom kgpt2.files import whole_file, whole_folder\n"
+        "home = Path(sys.argv[1])\n"
+        "with whole_file(home / 'a') as file, whole_folder(home / 'b') as folder:\n"
+        "    (folder / 'half').write_text(''); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert process("-c", program, tmp_path).status < 0
+    assert len(os.listdir(tmp_path)) == 2
+    (tmp_path / ".hidden").write_text("the user's")
+    with whole_file(tmp_path / "a") as file, whole_folder(tmp_path / "b") as folder:
+        file.write_text("")
+        sweep(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {".hidden", file.name, folder.name}
+    sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".hidden", "a", "b"]
+
+
+def test_where_nothing_can_be_locked_age_tells_the_dead(tmp_path, monkeypatch):
+    monkeypatch.setattr("kgpt2.files.take", lambda handle: None)
+    for name, age in (("young", 3600), ("old", 25 * 3600)):
+        path = tmp_path / f".a.{name}_one.kgpt2"
+        path.write_text("")
+        os.utime(path, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert os.listdir(tmp_path) == [".a.young_one.kgpt2"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_an_error_that_names_no_file_names_the_one_that_was_to_be_written(tmp_path, whole):
+    with pytest.raises(OSError, match="full") as error, whole(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "full")
+    assert error.value.filename == str(tmp_path / "a")
+    assert os.listdir(tmp_path) == []

@@ -20,7 +20,10 @@ ROOMS = [
     "checkpoints",
     "config",
     "assets",
+    "cache",
+    "outputs",
     "files",
+    "locks",
     "errors",
 ]
 # The one way up, inside a method: a Keras task's own `generate` runs on the engine.

@@ -10,7 +10,7 @@ from kgpt2.checkpoints.hugging_face import read_hugging_face
 from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json
+from kgpt2.files import read_json, settle
 
 
 def read_model(model: str) -> Checkpoint:
@@ -47,6 +47,8 @@ def _folder(model: str) -> Path:
     if model.startswith("hf://"):
         return _within(hub.fetch(model), model)
     folder = Path(model).expanduser()
+    if not folder.exists():
+        settle(folder)
     if folder.is_dir():
         return _within(folder, model)
     if folder.exists():
@@ -65,6 +67,8 @@ def _folder(model: str) -> Path:
 def _within(folder: Path, model: str) -> Path:
     """The preset in the folder of a run; any other folder itself."""
     if (folder / "config.yaml").is_file() and not (folder / "config.json").exists():
+        if not (folder / "preset").is_dir():
+            settle(folder / "preset")
         if not (folder / "preset").is_dir():
             raise RequestError(f"{model}: this run has saved no model yet (there is no {folder / 'preset'})")
         return folder / "preset"

@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import Listed, debug_option, json_option, say, show
+from kgpt2.cli.options import Listed, claim, debug_option, json_option, say, show
 
 
 @click.command("bench")
@@ -56,6 +56,7 @@ def command(
         from kgpt2.bench import plots
 
         plots.require_format(plot)
+    claim({"--out": out, "--plot": plot})
     checkpoint = read_model(model)
     report, others = {"environment": environment(), "model": model}, busy()
     if article:

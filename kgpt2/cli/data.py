@@ -94,7 +94,7 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
         return
     from kgpt2.data.account import account
 
-    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model, must_keep=True)
     if as_json:
         click.echo(json.dumps(account(tokenised), ensure_ascii=False))
     say(f"{tokenised.spec}: {len(tokenised.table):,} examples, {len(tokenised.table.ids):,} tokens, ready")
@@ -102,7 +102,7 @@ def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json)
         say(f"{count:,} dropped: {reason}")
 
 
-def _tokenised(spec, path, text, prompt, unit, script, limit, model):
+def _tokenised(spec, path, text, prompt, unit, script, limit, model, must_keep=False):
     """The source in tokens."""
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.progress import reading
@@ -113,7 +113,7 @@ def _tokenised(spec, path, text, prompt, unit, script, limit, model):
     source = open_source(spec[0] if len(spec) == 1 else list(spec), options)
     with reading() as progress:
         tokenizer = read_model(model).tokenizer if model else counted_tokenizer([source])
-        return tokenise(source, tokenizer, strict=False, progress=progress)
+        return tokenise(source, tokenizer, strict=False, progress=progress, must_keep=must_keep)
 
 
 def _prepare_tifu(spec, rows, path, as_json):

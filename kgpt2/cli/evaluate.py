@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, reading_options, runtime_options, say, show
+from kgpt2.cli.options import claim, debug_option, json_option, reading_options, runtime_options, say, show
 
 
 @click.command("evaluate")
@@ -68,6 +68,7 @@ def command(
 
     characters = how.pop("prompt_characters")
     settings = Settings(**how)
+    claim({"--out": out}, [*spec, learned])
     choose_runtime(dtype, runtime)
     checkpoint = read_model(model)
     for note in checkpoint.notes:

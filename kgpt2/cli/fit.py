@@ -25,12 +25,12 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
 
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
-    from kgpt2.training.folder import is_complete, is_longer, require_the_same, run_folder
+    from kgpt2.training.folder import claimed_run, is_complete, is_longer, require_the_same, run_folder
     from kgpt2.training.prepare import prepare
 
     path = Path(config)
     resolved = load_config(path, overrides)
-    folder = run_folder(Path(out) if out else Path("runs") / path.stem, resume)
+    folder = Path(out) if out else Path("runs") / path.stem
     if resume and is_complete(folder):
         then = load_config(folder / "config.yaml")
         require_the_same(folder, then, resolved)
@@ -39,6 +39,10 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
                 click.echo(json.dumps(json.loads((folder / "summary.json").read_text("utf-8")), ensure_ascii=False))
             say(f"{folder}: the run is complete, there is nothing to resume; more train.steps would make it longer")
             return
+    if dry_run:
+        run_folder(folder, resume)
+    else:
+        click.get_current_context().with_resource(claimed_run(folder, resume))
     with reading() as progress:
         plan = prepare(resolved, progress)
     for note in plan.notes:

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, runtime_options, say
+from kgpt2.cli.options import claim, debug_option, json_option, runtime_options, say
 
 
 @click.command("generate")
@@ -87,8 +87,6 @@ def command(
     if not prompt and prompts_file is None and (settings.form or settings.acrostic):
         prompt = ("",)  # a form needs no beginning
     texts = Prompts(prompt, prompts_file)
-    if out is not None and Path(out).is_dir():
-        raise RequestError(f"--out: {out} is a folder, a file is wanted")
     many = as_json or out is not None or settings.num_return > 1
     if streaming and (many or settings.script or settings.sampler == "beam"):
         raise RequestError(
@@ -99,6 +97,7 @@ def command(
         raise RequestError("--logprobs: shown with --json alone")
     if resume and out is None:
         raise RequestError("--resume: needs the --out FILE that it goes on with")
+    claim({"--out": out}, [prompts_file], bulk.RECORD)
     choose_runtime(dtype, runtime)
     checkpoint = read_model(model)
     for note in checkpoint.notes:
@@ -125,8 +124,8 @@ def command(
         request = bulk.request_of(
             settings, model=model, dtype=dtype, runtime=runtime, json=as_json, prompts=texts.digest()
         )
-        part = bulk.Part(Path(out), request, resume)
-        if resume and not part.done and Path(out).exists():
+        part = bulk.open_part(Path(out), request, resume)
+        if resume and part.is_complete:
             say(f"{out}: is there, and nothing of it is left to do")
             return
 

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from typing import NoReturn, TextIO
 
 import click
 
 from kgpt2 import __version__
 from kgpt2.cli.options import DEBUG, debug_option
-from kgpt2.errors import Kgpt2Error
+from kgpt2.errors import Kgpt2Error, Note
 
 COMMANDS = ("generate", "fit", "evaluate", "bench", "compare", "data", "convert", "tokenize", "models", "env")
 
@@ -46,6 +47,7 @@ def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
     # A polite kill cleans up as Ctrl-C does: half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _show_notes()
     try:
         cli.main(prog_name="kgpt2", standalone_mode=False)
         sys.stdout.flush()
@@ -68,6 +70,27 @@ def main() -> NoReturn:
     except Exception as error:
         status = _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)
     sys.exit(status)
+
+
+def _show_notes() -> None:
+    """Prints a `Note` as commands print theirs; Python would add the line of code that it comes from."""
+    others = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, Note):
+            click.echo(f"note: {message}", err=True)
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.simplefilter("always", Note)
+    warnings.showwarning = show
 
 
 def _report(message: str, status: int) -> int:

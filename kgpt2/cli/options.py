@@ -1,6 +1,8 @@
 """Options that several commands share, and what they print with."""
 
+import os
 import types
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -82,6 +84,34 @@ def _with(options, command):
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), suffix: str = "") -> None:
+    """Takes the files that a command is going to write, until its end: see `outputs.claimed_file`.
+
+    Args:
+        outputs: option and file of each; None: not asked for.
+        inputs: files that are read, or what else stands for a source.
+        suffix: the longest that a name gets while the file is written.
+
+    Raises:
+        RequestError: one cannot be written, is another one or is read.
+    """
+    from pathlib import Path
+
+    from kgpt2.errors import RequestError
+    from kgpt2.files import is_stream
+    from kgpt2.outputs import claimed_file
+
+    taken = {os.path.realpath(one): "is read" for one in inputs if one}
+    for option, file in outputs.items():
+        if file is None:
+            continue
+        place = os.path.realpath(file)
+        if place in taken and not is_stream(Path(file)):
+            raise RequestError(f"{option} {file}: the same file {taken[place]}; choose another name")
+        taken[place] = f"is for {option}"
+        click.get_current_context().with_resource(claimed_file(Path(file), f"{option} {file}", suffix))
 
 
 def bring_up_keras() -> None:

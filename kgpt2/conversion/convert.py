@@ -1,5 +1,6 @@
 """One checkpoint in, one out: tensor by tensor, whole or not at all."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -18,8 +19,14 @@ from kgpt2.conversion.keras_preset import write_keras_preset
 from kgpt2.conversion.transformers import write_transformers
 from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import whole_file, whole_folder
+from kgpt2.outputs import claimed_file, claimed_folder
 
-TARGETS = ("keras", "transformers", "gguf")
+_WRITERS = {
+    "keras": (write_keras_preset, whole_folder),
+    "transformers": (write_transformers, whole_folder),
+    "gguf": (write_gguf, whole_file),
+}
+TARGETS = tuple(_WRITERS)
 TARGET_DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -71,21 +78,17 @@ def convert(
     for name, value, known in (("to", to, TARGETS), ("dtype", dtype, (None, *TARGET_DTYPES))):
         if value not in known:
             raise RequestError(f"{name}: {value!r} is not one of {', '.join(filter(None, known))}")
-    _require_free(destination, to)
-    if to == "gguf":
-        require_gguf(checkpoint)
-    with checkpoint.open_weights() as tensors:
+    with _claimed(destination, to), contextlib.ExitStack() as opened:
+        if to == "gguf":
+            require_gguf(checkpoint)
+        tensors = opened.enter_context(checkpoint.open_weights())
         dtypes = {name: _target(tensor.dtype, dtype) for name, tensor in tensors.items()}
         size = sum(math.prod(tensor.shape) * dtypes[name].itemsize for name, tensor in tensors.items())
         _require_room(destination, size)
         arrays = _arrays(tensors, dtypes, str(checkpoint.folder), progress)
-        if to == "gguf":
-            with whole_file(destination) as path:
-                write_gguf(path, checkpoint, dtypes, arrays)
-        else:
-            write = write_keras_preset if to == "keras" else write_transformers
-            with whole_folder(destination) as folder:
-                write(folder, checkpoint, dtypes, arrays)
+        write, whole = _WRITERS[to]
+        with whole(destination) as path:
+            write(path, checkpoint, dtypes, arrays)
     names = {dtype.name for dtype in dtypes.values()}
     return Conversion(
         destination=str(destination),
@@ -96,6 +99,16 @@ def convert(
         seconds=time.perf_counter() - began,
         notes=[*checkpoint.notes, *_notes(checkpoint, to, tensors)],
     )
+
+
+@contextlib.contextmanager
+def _claimed(destination: Path, to: str) -> Iterator[None]:
+    """Takes a destination that is free."""
+    _require_free(destination, to)
+    label = str(destination)
+    with claimed_file(destination, label) if to == "gguf" else claimed_folder(destination, label, replaced=True):
+        _require_free(destination, to)  # whoever had it may have filled it
+        yield
 
 
 def _require_free(destination: Path, to: str) -> None:

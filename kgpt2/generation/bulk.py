@@ -1,25 +1,28 @@
 """Any number of prompts into a file: flat memory, results in the order of the prompts, resumed after a kill.
 
 Results gather in FILE.part, a window of prompts at a time; FILE.part.json says how far it can be trusted and what was
-asked for. At the end FILE.part becomes FILE.
+asked for. At the end FILE.part becomes FILE. What is no file (a FIFO, a device) gets them as they come.
 """
 
 import dataclasses
+import functools
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json, write_json
+from kgpt2.errors import RequestError, WorkError
+from kgpt2.files import is_stream, open_stream, read_json, target_of, write_json
 from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation
 from kgpt2.generation.settings import Settings
 
+PART, RECORD = ".part", ".part.json"
 # Batches between two looks at the disk; prompts of like length are computed together within them.
 WINDOW = 8
 
@@ -40,12 +43,16 @@ class Part:
     """
 
     def __init__(self, out: Path, request: Mapping[str, Any], resume: bool):
-        self._out, self._request = out, dict(request)
-        self._path, self._record = (out.with_name(out.name + suffix) for suffix in (".part", ".part.json"))
+        # A link stays: what it points to is replaced, by what lies beside that.
+        self._out, self._request = target_of(out), dict(request)
+        self._path, self._record = (self._out.with_name(self._out.name + suffix) for suffix in (PART, RECORD))
         self.done, self._bytes = 0, 0
+        for path in (self._path, self._record):
+            if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+                raise RequestError(f"{path}: results gather there, and this is no file; remove it")
         if not (self._path.exists() and self._record.exists()):
             return
-        record = read_json(self._record, "record of unfinished results")
+        record: Any = read_json(self._record, "record of unfinished results")
         try:
             done, size, before = int(record["prompts"]), int(record["bytes"]), dict(record["request"])
         except (KeyError, TypeError, ValueError):
@@ -70,20 +77,38 @@ class Part:
     @property
     def seed(self) -> int | None:
         """What the results so far were drawn with, or what was asked for."""
-        return self._request["seed"]
+        seed: int | None = self._request["seed"]
+        return seed
 
-    def append(self, lines: list[str], prompts: int, seed: int) -> None:
-        """Adds the results of so many more prompts; they are on the disk when this returns."""
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: the file is there, and no part of it."""
+        return not self.done and self._out.exists()
+
+    def append(self, lines: list[str], prompts: int, seed: int | None) -> None:
+        """Adds the results of so many more prompts; they are on the disk when this returns.
+
+        Raises:
+            WorkError: the disk does not take them; what it took before stays.
+        """
         data = "".join(lines).encode()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "r+b" if self._bytes else "wb") as file:
-            file.truncate(self._bytes)  # what a kill left behind the last record
-            file.seek(self._bytes)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        self.done, self._bytes, self._request["seed"] = self.done + prompts, self._bytes + len(data), seed
-        write_json(self._record, {"prompts": self.done, "bytes": self._bytes, "request": self._request})
+        record = {"prompts": self.done + prompts, "bytes": self._bytes + len(data)}
+        try:
+            with open(self._path, "r+b" if self._bytes else "wb") as file:
+                file.truncate(self._bytes)  # what a kill left behind the last record
+                file.seek(self._bytes)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if not self._bytes and self._out.exists():
+                shutil.copymode(self._out, self._path)
+            write_json(self._record, record | {"request": self._request | {"seed": seed}})
+        except OSError as error:
+            if not self.done:
+                self._path.unlink(missing_ok=True)
+            kept = f"\n--resume goes on after the {self.done:,} prompts that are done" if self.done else ""
+            raise WorkError(f"{self._path}: {error.strerror or error}{kept}") from None
+        self.done, self._bytes, self._request["seed"] = record["prompts"], record["bytes"], seed
 
     def finish(self) -> None:
         """Gives the file its name."""
@@ -93,11 +118,56 @@ class Part:
         self._record.unlink()
 
 
+class Passed:
+    """What is written to a FIFO or device: a `Part` that keeps nothing.
+
+    Args:
+        out: it; opened with the first results.
+        seed: what was asked for.
+
+    Raises:
+        WorkError: from `append`: it takes nothing more.
+    """
+
+    is_complete = False
+
+    def __init__(self, out: Path, seed: int | None):
+        self.done, self.seed = 0, seed
+        self._out = out
+
+    @functools.cached_property
+    def _file(self) -> BinaryIO:
+        return open_stream(self._out)
+
+    def append(self, lines: list[str], prompts: int, seed: int | None) -> None:
+        """Passes the results of so many more prompts on."""
+        try:
+            self._file.write("".join(lines).encode())
+            self._file.flush()
+        except OSError as error:
+            gone = "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror
+            raise WorkError(f"{self._out}: {gone}") from None
+        self.seed = seed
+
+    def finish(self) -> None:
+        """Tells the reader that this was all."""
+        self._file.close()
+
+
+def open_part(out: Path, request: Mapping[str, Any], resume: bool) -> Part | Passed:
+    """Where results go; arguments and errors as those of `Part`."""
+    if not is_stream(out):
+        return Part(out, request, resume)
+    if resume:
+        raise RequestError(f"--resume: {out} is no file, and keeps nothing that could be gone on with")
+    return Passed(out, request["seed"])
+
+
 def write(
     lm: LanguageModel,
     prompts: Prompts,
     settings: Settings,
-    part: Part,
+    part: Part | Passed,
     line_of: Callable[[Generation], str],
     clock: Clock,
 ) -> Iterator[int]:
@@ -131,4 +201,5 @@ def request_of(settings: Settings, **others: Any) -> dict[str, Any]:
     """What makes results differ, as JSON has it: settings (but for the batch size) and what the caller adds."""
     values = dataclasses.asdict(settings) | others
     del values["batch_size"]
-    return json.loads(json.dumps(values))
+    request: dict[str, Any] = json.loads(json.dumps(values))
+    return request

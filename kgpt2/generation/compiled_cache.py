@@ -1,27 +1,39 @@
 """Compiled models on disk, so that the next process need not compile: bounded, and safe with several processes.
 
-They lie in `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`). A file is written whole or not at all; when
-all together are larger than `LIMIT`, those go that were used the longest ago.
+They lie in `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`). A file is written whole or not at all, and
+sealed: a damaged one is found. When all together are larger than `LIMIT`, those go that were used the longest ago.
 """
 
 import contextlib
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 
+from kgpt2.cache import (
+    Damaged,
+    SealedFile,
+    cache_folder,
+    cache_home,
+    mark_used,
+    sealed_size,
+    tell_damaged,
+    tell_unkept,
+    trim,
+)
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.files import cache_home, trim, whole_file
+from kgpt2.files import sweep, whole_file
 
 LIMIT = 8 << 30
-_SUFFIX = ".compiled"
+_NAME, _SUFFIX = "compiled", ".compiled"
+# Another number whenever files of this cache are laid out otherwise.
+_REVISION = 2
 
 
 def folder() -> Path:
     """Where compiled models lie."""
-    return cache_home() / "compiled"
+    return cache_home() / _NAME
 
 
 def key_of(checkpoint: Checkpoint, *others: str) -> str:
@@ -29,7 +41,7 @@ def key_of(checkpoint: Checkpoint, *others: str) -> str:
 
     The weights are known by path, size and time of change: reading them would take longer than loading the result.
     """
-    digest = hashlib.sha256(repr(others).encode())
+    digest = hashlib.sha256(repr((_REVISION, *others)).encode())
     for path in sorted(checkpoint.folder.resolve().iterdir()):
         if path.is_file():
             state = path.stat()
@@ -38,39 +50,53 @@ def key_of(checkpoint: Checkpoint, *others: str) -> str:
 
 
 def load(key: str) -> np.ndarray | None:
-    """A compiled model as bytes, mapped and not read; None where there is none.
+    """A compiled model as bytes, mapped and not read; None where there is none that is whole.
 
     The file may be removed or replaced meanwhile: the mapping keeps what it had.
     """
-    path = folder() / f"{key}{_SUFFIX}"
     try:
-        with contextlib.suppress(PermissionError):
-            os.utime(path)
+        path = _path(key)
+        size = sealed_size(path)
+        mark_used(path)
         # "c": OpenVINO takes writable memory only; nothing is written back.
-        return np.memmap(path, np.uint8, "c")
+        return np.memmap(path, np.uint8, "c", shape=(size,))
+    except Damaged:
+        drop(key)
     except (OSError, ValueError):
-        return None
+        pass
+    return None
 
 
 def store(key: str, compiled: io.BytesIO) -> None:
-    """Keeps a compiled model; where the disk does not take it, the next process compiles again."""
-    with contextlib.suppress(OSError):
-        path = folder() / f"{key}{_SUFFIX}"
-        with whole_file(path) as temporary:
-            temporary.write_bytes(compiled.getbuffer())
-        trim(folder(), LIMIT, keep=path)
+    """Keeps a compiled model; where the disk does not take it, the user is told."""
+    try:
+        path = _path(key)
+        with whole_file(path) as temporary, SealedFile(temporary) as file:
+            file.write(compiled.getbuffer())
+    except OSError as error:
+        tell_unkept("the compiled model is", error)
+        return
+    sweep(path.parent)
+    trim(path.parent, LIMIT, keep=path)
 
 
 def drop(key: str) -> None:
-    """Removes one compiled model."""
+    """Removes one compiled model, which is damaged, and tells the user."""
     with contextlib.suppress(OSError):
-        (folder() / f"{key}{_SUFFIX}").unlink()
+        path = _path(key)
+        tell_damaged(path, "the compiled model is")
+        path.unlink()
 
 
 def clear() -> int:
     """Removes all compiled models, and what JAX has compiled; returns how many bytes they took."""
+    sweep(folder())
     programs = [path for path in (cache_home() / "jax").rglob("*") if path.is_file()]
     return sum(_remove(path) for path in [*_files(), *programs])
+
+
+def _path(key: str) -> Path:
+    return cache_folder(_NAME) / f"{key}{_SUFFIX}"
 
 
 def _files() -> list[Path]:

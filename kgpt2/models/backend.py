@@ -6,9 +6,9 @@ Importing this module imports TensorFlow where it is installed (KerasHub does so
 import importlib.util
 import os
 
+from kgpt2.cache import cache_folder, drop_damaged_programs, processor, tell_unkept, trim
 from kgpt2.data.quiet import quiet
 from kgpt2.errors import RequestError
-from kgpt2.files import jax_programs, trim
 
 PROGRAMS_LIMIT = 2 << 30
 
@@ -44,9 +44,16 @@ def _keep_programs() -> None:
     import jax
 
     if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+        try:
+            programs = cache_folder("jax") / processor()
+            programs.mkdir(exist_ok=True)
+        except OSError as error:
+            tell_unkept("what JAX compiles is", error)
+            return
+        drop_damaged_programs(programs)
         # JAX's own limit would look at every file whenever it adds one.
-        trim(jax_programs(), PROGRAMS_LIMIT)
-        jax.config.update("jax_compilation_cache_dir", str(jax_programs()))
+        trim(programs, PROGRAMS_LIMIT)
+        jax.config.update("jax_compilation_cache_dir", str(programs))
         # Small programs are many, and each costs more to compile than to read.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

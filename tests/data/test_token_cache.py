@@ -1,15 +1,19 @@
 """Tokens on disk: found again while nothing has changed, and never half written."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kgpt2.cache import SealedFile
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.vocabulary import count_vocabulary
 from kgpt2.data import token_cache
@@ -17,7 +21,8 @@ from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import SPLITS, held_out, key_of, split_of
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
-from kgpt2.errors import RequestError
+from kgpt2.errors import Note, RequestError
+from kgpt2.files import temporary_folder
 from tests.conftest import LINES
 
 
@@ -110,11 +115,75 @@ def test_a_bad_row_is_told_by_the_name_that_its_file_has_now(tmp_path):
         tokenise(open_source(str(tmp_path / "c.txt")), codec, strict=False)
 
 
-def test_a_cache_that_cannot_be_written_names_another(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("KGPT2_CACHE", str(tmp_path / "file"))
-    with pytest.raises(RequestError, match="KGPT2_CACHE=FOLDER"):
-        tokenise(inline(LINES), tokenizer(), strict=True)
+@pytest.fixture(params=["a file", "a full disk", "another user's", "no home"])
+def unusable(request, cache, tmp_path, monkeypatch):
+    """A cache that takes nothing."""
+    if request.param == "a file":
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("KGPT2_CACHE", str(tmp_path / "file"))
+    elif request.param == "a full disk":
+        monkeypatch.setattr(SealedFile, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "disk full")))
+    elif request.param == "another user's":
+        cache.mkdir(parents=True)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    else:
+        for name in ("KGPT2_CACHE", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    return cache
+
+
+def test_where_the_cache_takes_nothing_tokens_and_vocabulary_are_held_in_memory(unusable):
+    lines = LINES * 3000  # more than a chunk
+    with pytest.warns(Note, match="(?s)vocabulary is not kept.*KGPT2_CACHE=FOLDER"):
+        codec = counted_tokenizer([inline(lines)])
+    assert codec.vocabulary == count_vocabulary(LINES)
+    with pytest.warns(Note, match="(?s)tokens are not kept.*KGPT2_CACHE=FOLDER"):
+        made = tokenise(inline(lines), codec, strict=True)
+    assert texts(made.table, codec) == lines
+    assert made.examples == lines[:20]
+    with pytest.raises(RequestError, match=r"(?s)tokens are not kept.*KGPT2_CACHE=FOLDER"):
+        tokenise(inline(lines), codec, strict=True, must_keep=True)
+    assert not list(unusable.glob("*")), "nothing half written is left"
+
+
+def test_a_cache_that_can_only_be_read_serves(cache, monkeypatch):
+    codec = counted_tokenizer([inline(LINES)])
+    tokenise(inline(LINES), codec, strict=True)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    for name in ("utime", "mkdir", "rename", "unlink"):
+        monkeypatch.setattr(os, name, refuse)
+    source, reads = counted(inline(LINES))
+    assert texts(tokenise(source, counted_tokenizer([source]), strict=True).table, codec) == LINES
+    assert not reads
+
+
+@pytest.mark.parametrize("damaged", ["ids.bin", "ends.bin", "prompts.bin", "keys.bin", "summary.json"])
+@pytest.mark.parametrize("how", ["a bit", "cut", "gone"])
+def test_damaged_tokens_are_found_and_made_anew(cache, damaged, how):
+    codec = tokenizer()
+    tokenise(inline(LINES), codec, strict=True)
+    (folder,) = cache.iterdir()
+    path = folder / damaged
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4] ^= 1
+    path.unlink() if how == "gone" else path.write_bytes(data if how == "a bit" else data[:-1])
+    with pytest.warns(Note, match="damaged, so the tokens are made anew"):
+        assert texts(tokenise(inline(LINES), codec, strict=True).table, codec) == LINES
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tokenise(inline(LINES), codec, strict=True)
+
+
+def test_a_damaged_vocabulary_is_counted_anew(cache):
+    wanted = counted_tokenizer([inline(LINES)]).vocabulary
+    (path,) = cache.iterdir()
+    path.write_bytes(path.read_bytes().replace("春".encode(), "秋".encode()))
+    with pytest.warns(Note, match="damaged, so the vocabulary is made anew"):
+        assert counted_tokenizer([inline(LINES)]).vocabulary == wanted
 
 
 def test_a_cache_that_somebody_has_touched_is_made_anew(cache):
@@ -131,13 +200,13 @@ def test_a_cache_that_somebody_has_touched_is_made_anew(cache):
 def test_the_cache_is_bounded_and_swept(cache, monkeypatch):
     codec = tokenizer()
     cache.mkdir(parents=True)
-    (cache / ".abandoned").mkdir()
-    os.utime(cache / ".abandoned", (1, 1))
-    (cache / ".in_work").mkdir()
+    (cache / ".key.abandoned.kgpt2").mkdir()
     monkeypatch.setattr(token_cache, "LIMIT", 10)
-    for lines in (LINES, LINES[1:], LINES[2:]):
-        tokenise(inline(lines), codec, strict=True)
-    assert sorted(path.name.startswith(".") for path in cache.iterdir()) == [False, True]
+    with temporary_folder(cache / "key") as in_work:
+        for lines in (LINES, LINES[1:], LINES[2:]):
+            tokenise(inline(lines), codec, strict=True)
+        assert in_work in cache.iterdir()
+        assert len(list(cache.iterdir())) == 2
 
 
 def test_threads_that_make_the_same_tokens_at_once(cache):

@@ -8,9 +8,10 @@ import urllib.request
 from pathlib import Path
 
 from kgpt2.assets import POETRY_TABLE
+from kgpt2.cache import cache_folder, cache_home
 from kgpt2.data.poetry.files import shelves_of
 from kgpt2.errors import WorkError
-from kgpt2.files import cache_home, read_text, whole_file
+from kgpt2.files import read_text, sweep, whole_file
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
 ADDRESS = f"https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/{COMMIT}"
@@ -59,11 +60,21 @@ def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS,
         RequestError: there is no such part.
         WorkError: a file cannot be downloaded, or is not the one that was recorded.
     """
-    root = destination or cache_home() / f"chinese-poetry-{COMMIT[:7]}"
-    for pinned in pinned_files(part, table):
-        path = root / pinned.path
-        if not _is_whole(path, pinned):
-            _download(f"{address}/{urllib.parse.quote(pinned.path)}", path, pinned)
+    name = f"chinese-poetry-{COMMIT[:7]}"
+    root = destination or cache_home() / name
+    missing = [pinned for pinned in pinned_files(part, table) if not _is_whole(root / pinned.path, pinned)]
+    try:
+        if missing and destination is None:
+            cache_folder(name)
+        for folder in {(root / pinned.path).parent for pinned in missing}:
+            sweep(folder)
+        for pinned in missing:
+            _download(f"{address}/{urllib.parse.quote(pinned.path)}", root / pinned.path, pinned)
+    except OSError as error:
+        raise WorkError(
+            f"{error.filename or root}: {error.strerror or error}, so the collection cannot be kept there\n"
+            "KGPT2_CACHE=FOLDER chooses another cache"
+        ) from None
     return root
 
 

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +17,8 @@ from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
 from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.files import temporary_folder
+from kgpt2.outputs import claimed_folder
 
 NAME = "reddit_tifu"
 # The version that TFDS gives; its loader takes no other.
@@ -117,9 +118,8 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
     first = next(rows, None)
     if first is None:
         raise RequestError(f"{file}: no post of {NAME}/{part} in it")
-    tfds = _import_tfds()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{NAME}.") as temporary:
+    with claimed_folder(folder, f"--path {data_dir}", replaced=True), temporary_folder(folder) as temporary:
+        tfds = _import_tfds()
         # TFDS tells of the temporary folder, on both streams.
         with quiet(), contextlib.redirect_stdout(sys.stderr):
             tfds.dataset_builders.store_as_tfds_dataset(
@@ -131,8 +131,7 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
                 data_dir=temporary,
                 description=f"Posts of reddit_tifu, prepared from {file.name}.",
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(prepared_folder(Path(temporary), part), folder)
+        os.rename(prepared_folder(temporary, part), folder)
     return folder
 
 
