@@ -5,18 +5,54 @@ import json
 import os
 import platform
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped
+
+# Far more than any description of a model, so that a file that pretends to be one cannot fill the memory.
+MAX_TEXT_BYTES = 64 << 20
 
 
 def cache_home() -> Path:
     """Where kgpt2 keeps what it can make again: `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`)."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("KGPT2_CACHE") or home / "kgpt2")
+    if chosen := os.environ.get("KGPT2_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or home(".cache", "KGPT2_CACHE")) / "kgpt2"
+
+
+def home(name: str, variable: str) -> Path:
+    """A folder of the user's home; where there is none, the error names the environment variable that does without.
+
+    Raises:
+        RequestError: the user has no home directory.
+    """
+    try:
+        return Path.home() / name
+    except RuntimeError:
+        raise RequestError(f"~/{name}: this user has no home directory\n{variable}=FOLDER does without one") from None
+
+
+def user_path(text: str) -> Path:
+    """A path as a user writes it, with `~` for the home directory.
+
+    Raises:
+        RequestError: there is no such home, or no file can have this name.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError:
+        raise RequestError(f"{escaped(text)}: there is no such home directory; write the path out") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{escaped(text)}: no path ({_reason(error)})") from None
+    if "\0" in text:
+        raise RequestError(f"{escaped(text)}: no path (a NUL is in it)")
+    return path
 
 
 def jax_programs() -> Path:
@@ -24,20 +60,52 @@ def jax_programs() -> Path:
     return cache_home() / "jax" / _processor()
 
 
-def read_text(path: Path, what: str = "file") -> str:
+def require_regular(path: Path, what: str = "file") -> None:
+    """Refuses what is no plain file: a FIFO or a device would keep its reader waiting, or never end.
+
+    Raises:
+        RequestError: it is missing, a directory, a FIFO, a device or a socket, or its links lead in a circle.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such {what}") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{escaped(path, 300)}: cannot be read ({_reason(error)})") from None
+    if stat.S_ISDIR(mode):
+        raise RequestError(f"{path}: this is a directory, a {what} was expected")
+    if not stat.S_ISREG(mode):
+        raise RequestError(f"{path}: refused, no regular file (a {what} was expected, not a FIFO or a device)")
+
+
+def open_regular(path: Path, what: str = "file") -> BinaryIO:
+    """Opens a plain file to read its bytes.
+
+    Raises:
+        RequestError: as `require_regular`, and where it cannot be opened.
+    """
+    require_regular(path, what)
+    try:
+        # Not blocking: what has become a FIFO in the meantime keeps nobody waiting either.
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({_reason(error)})") from None
+
+
+def read_text(path: Path, what: str = "file", limit: int = MAX_TEXT_BYTES) -> str:
     """The text of a UTF-8 file, a byte order mark left out.
 
     Raises:
-        RequestError: the file is missing, a directory, unreadable or not UTF-8 (with line and byte).
+        RequestError: the file is missing, no plain file, unreadable, of more bytes than the limit, or not UTF-8 (with
+            line and byte).
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise RequestError(f"{path}: there is no such {what}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{path}: this is a directory, a {what} was expected") from None
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    with open_regular(path, what) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise RequestError(f"{path}: refused, a {what} of more than {limit:,} bytes")
+        try:
+            data = file.read()
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be read ({_reason(error)})") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -59,8 +127,31 @@ def read_json(path: Path, what: str = "file") -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise RequestError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise RequestError(f"{path}: not JSON that can be read (nested too deeply)") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{path}: not JSON that can be read ({json_fault(error)})") from None
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that `json.loads` did not take."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+
+
+def read_object(path: Path, what: str = "file") -> dict:
+    """The content of a UTF-8 JSON file that holds an object.
+
+    Raises:
+        RequestError: as `read_json`, and where it holds anything else.
+    """
+    value = read_json(path, what)
+    if not isinstance(value, dict):
+        raise RequestError(f"{path}: not a {what} (a JSON object is expected)")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import DEFAULT_COLUMNS, default_template, fields, fill
 from kgpt2.errors import RequestError
+from kgpt2.files import user_path
 
 UNITS = ("line", "block", "file")
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -251,7 +252,7 @@ def _kind(path: Path) -> str:
 
 
 def _expand(spec: str) -> list[Path]:
-    path = Path(spec).expanduser()
+    path = user_path(spec)
     if path.is_dir():
         raise RequestError(f"{path}: this is a directory; give its files, for instance '{path}/*.txt'")
     if path.exists():

@@ -18,6 +18,7 @@ from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
 from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.files import user_path
 
 NAME = "reddit_tifu"
 # The version that TFDS gives; its loader takes no other.
@@ -32,7 +33,7 @@ _BY_HAND = (
 
 def default_data_dir() -> Path:
     """Where TFDS keeps its data: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def prepared_folder(data_dir: Path, part: str) -> Path:
