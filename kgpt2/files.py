@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from kgpt2.errors import RequestError, escaped
 
 # Far more than any description of a model, so that a file that pretends to be one cannot fill the memory.
 MAX_TEXT_BYTES = 64 << 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def cache_home() -> Path:
@@ -129,6 +131,11 @@ def read_json(path: Path, what: str = "file") -> object:
         raise RequestError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path}: not JSON that can be read ({json_fault(error)})") from None
+
+
+def is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8: JSON's \\ud83d alone is half a character."""
+    return value.isascii() or not _SURROGATE.search(value)
 
 
 def json_fault(error: ValueError | RecursionError) -> str:

@@ -223,7 +223,8 @@ class _Machine:
         _require(isinstance(module, str) and isinstance(name, str))
         if (module, name) not in _FUNCTIONS and not (module == "torch" and name in STORAGES):
             raise RequestError(
-                f"{self.where}: refused, its pickle names {escaped(module + '.' + name)}, which no file of weights needs\n"
+                f"{self.where}: refused, its pickle names {escaped(module)}.{escaped(name)}, which no file of weights "
+                "needs\n"
                 "nothing of it was run; save the weights as model.safetensors, or only model.state_dict()"
             )
         self.stack.append(Name(module, name))

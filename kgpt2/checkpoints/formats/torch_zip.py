@@ -1,4 +1,4 @@
-"""The zip archive that `torch.save` writes: a pickle that describes the tensors, and a stored entry for each storage."""
+"""The zip archive that `torch.save` writes: a pickle that describes the tensors, and an entry for each storage."""
 
 import struct
 import zipfile
@@ -77,9 +77,7 @@ class TorchZip:
                 self._checked.add(key)
             return self._bytes(entry, start, count)
         except BROKEN as error:
-            raise RequestError(
-                f"{self._where}: storage {quoted(key)} cannot be read ({escaped(error)})"
-            ) from None
+            raise RequestError(f"{self._where}: storage {quoted(key)} cannot be read ({escaped(error)})") from None
 
     def _bytes(self, entry: zipfile.ZipInfo, start: int, count: int) -> bytes:
         """Straight from the file: `zipfile` would read all that lies before."""
