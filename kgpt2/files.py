@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import stat
 import tempfile
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kgpt2.errors import RequestError, escaped
+from kgpt2.errors import RequestError, WorkError, escaped
 
 # Far more than any description of a model, so that a file that pretends to be one cannot fill the memory.
 MAX_TEXT_BYTES = 64 << 20
+# Of an array in HDF5, the larger of the formats: its header, its groups and their tables.
+_DESCRIPTION = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -209,6 +212,30 @@ def whole_folder(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_room(path: Path, size: int, parts: int = 1) -> None:
+    """Looks before the work begins: HDF5 crashes where it cannot write, and nobody likes to wait for a full disk.
+
+    Args:
+        path: what will be written.
+        size: of the data in bytes.
+        parts: into how many arrays they are divided; each has a description of its own.
+
+    Raises:
+        RequestError: the shell allows no file of this size.
+        WorkError: the disk is too full.
+    """
+    size += parts * _DESCRIPTION
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit != resource.RLIM_INFINITY and size > limit:
+        raise RequestError(
+            f"{path}: {size:,} bytes have to be written, and no file may have more than {limit:,} here (ulimit -f)"
+        )
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise WorkError(f"{path}: {size:,} bytes have to be written, and {folder} has {free:,} left")
 
 
 def _umask() -> int:

@@ -25,6 +25,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
 
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
+    from kgpt2.files import read_object
     from kgpt2.training.folder import is_complete, run_folder
     from kgpt2.training.prepare import prepare
 
@@ -33,7 +34,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
     folder = run_folder(Path(out) if out else Path("runs") / path.stem, resume)
     if resume and is_complete(folder):
         if as_json:
-            click.echo(json.dumps(json.loads((folder / "summary.json").read_text("utf-8")), ensure_ascii=False))
+            click.echo(json.dumps(read_object(folder / "summary.json", "summary of a run"), ensure_ascii=False))
         say(f"{folder}: the run is complete, there is nothing to resume")
         return
     with reading() as progress:
@@ -45,7 +46,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         if as_json:
             click.echo(json.dumps(_outline(resolved, plan), ensure_ascii=False))
         else:
-            say(dump_config(resolved).rstrip())
+            click.echo(dump_config(resolved).rstrip(), err=True)
         return
 
     bring_up_keras()
