@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rich.filesize import decimal
+
 from kgpt2.errors import RequestError, WorkError, escaped
 
 # Far more than any description of a model, so that a file that pretends to be one cannot fill the memory.
@@ -229,13 +231,11 @@ def require_room(path: Path, size: int, parts: int = 1) -> None:
     size += parts * _DESCRIPTION
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     if limit != resource.RLIM_INFINITY and size > limit:
-        raise RequestError(
-            f"{path}: {size:,} bytes have to be written, and no file may have more than {limit:,} here (ulimit -f)"
-        )
+        raise RequestError(f"{path}: File too large, {decimal(size)} where `ulimit -f` allows {decimal(limit)}")
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise WorkError(f"{path}: {size:,} bytes have to be written, and {folder} has {free:,} left")
+        raise WorkError(f"{path}: {decimal(size)} have to be written, and {folder} has {decimal(free)} left")
 
 
 def _umask() -> int:

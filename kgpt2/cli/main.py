@@ -85,7 +85,7 @@ def main() -> NoReturn:
 
 def _told(error: OSError) -> str:
     name = error.filename if isinstance(error.filename, str) else "a file, or stdout"
-    hint = "\n`ulimit -f` tells how large a file may become here" if error.errno == errno.EFBIG else ""
+    hint = " (`ulimit -f` tells how large a file may become here)" if error.errno == errno.EFBIG else ""
     return f"{name}: {error.strerror or error}{hint}"
 
 
