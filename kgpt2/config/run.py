@@ -255,8 +255,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         overridden = {tuple(keys) for keys, _ in given}
         # A union reports each of its members: one error a key is enough.
         errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
-        messages = [_explain(path, tree, overridden, keys, one) for keys, one in errors.items()]
-        raise RequestError("\n".join(messages[-2:])) from None
+        told = [_explain(path, tree, overridden, keys, one) for keys, one in list(errors.items())[-2:]]
+        raise RequestError("\n".join(told)) from None
 
 
 def dump_config(config: Config) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 # A configuration has some 2,000 characters, and texts of its own where it is a small trial.
-MAX_CHARACTERS = 1 << 20
+MAX_CHARACTERS = 1 << 19
 MAX_DEPTH = 32
 _MAX_DIGITS = 100
 # libyaml's parser where PyYAML was built with it: ten times as fast.
@@ -59,6 +59,12 @@ class _Loader(_Base):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_truth(self, node: yaml.ScalarNode) -> bool:
+        """True or false; a tag can call anything so."""
+        if node.value.lower() not in self.bool_values:
+            raise yaml.constructor.ConstructorError(None, None, "neither true nor false", node.start_mark)
+        return self.construct_yaml_bool(node)
+
     def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
         """A number, or the text that looks like YAML 1.1's base 60; Python counts long with very many digits."""
         if ":" in node.value:
@@ -71,8 +77,9 @@ class _Loader(_Base):
             raise yaml.constructor.ConstructorError(None, None, "not a number", node.start_mark) from None
 
 
-_INT, _FLOAT, _TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+_INT, _FLOAT, _BOOL, _TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "timestamp"))
 _Loader.add_constructor(_INT, _Loader.construct_number)
 _Loader.add_constructor(_FLOAT, _Loader.construct_number)
+_Loader.add_constructor(_BOOL, _Loader.construct_truth)
 _Loader.add_constructor(_TIMESTAMP, _Base.construct_yaml_str)
 _Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789"))

@@ -9,7 +9,7 @@ import keras
 from rich.console import Console
 
 from kgpt2.config import Config, dump_config
-from kgpt2.errors import WorkError
+from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import write_json, write_text
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
@@ -91,8 +91,11 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     kept = {"meter": meter, "recorded": recorded, "samples": samples}
     if checkpoint:
         console.print(f"going on from step {checkpoint.step:,}", highlight=False)
-        for name, one in kept.items():
-            one.go_on(checkpoint.progress[name])
+        try:
+            for name, one in kept.items():
+                one.go_on(checkpoint.progress[name])
+        except KeyError as error:
+            raise RequestError(f"{checkpoint.folder}: damaged, there is no {error}; remove it") from None
         callbacks.append(_Restored(checkpoint, variables, plan.interval))
     validation = dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:
