@@ -1,4 +1,10 @@
-"""The two ways a command can fail; everything else is a bug and shows a traceback with --debug."""
+"""The two ways a command can fail, everything else is a bug; and how a message repeats what a stranger wrote."""
+
+import reprlib
+import unicodedata
+
+# Characters of a name or value that a message repeats, of a line of it, and its lines.
+_NAME, _LINE, _LINES = 80, 2000, 6
 
 
 class Kgpt2Error(Exception):
@@ -19,3 +25,33 @@ class WorkError(Kgpt2Error):
 
 class Note(UserWarning):
     """Something that a user should know, and that stops nothing. Commands print it on stderr."""
+
+
+def escaped(text: object, limit: int = _NAME) -> str:
+    """A stranger's text as a message may repeat it: in one line, cut, and nothing in it that a terminal obeys."""
+    text = str(text)
+    rest = "…" if len(text) > limit else ""
+    return "".join(map(_visible, text[:limit])) + rest
+
+
+def quoted(value: object, limit: int = _NAME) -> str:
+    """A stranger's value as Python would write it, escaped and cut; what is large is never written out first."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= limit else f"{value[:limit]}…")
+    try:
+        return escaped(reprlib.repr(value), limit)
+    except ValueError:  # a whole number of more digits than Python writes
+        return f"a huge {type(value).__name__}"
+
+
+def printable(message: str) -> str:
+    """A whole message for a terminal, whatever has come into it: a few lines of bearable length."""
+    lines = message.split("\n")
+    kept = [escaped(line, _LINE) for line in lines[:_LINES]]
+    return "\n".join(kept + ["…"] * (len(lines) > _LINES))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode("ascii")

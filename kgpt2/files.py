@@ -13,28 +13,97 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from kgpt2.errors import RequestError
+from rich.filesize import decimal
+
+from kgpt2.errors import RequestError, WorkError, escaped
 from kgpt2.locks import handle_of, still_there, take
 
 # Ends the names, hidden by a dot in front, of what is not yet, or no longer, what it will be or was.
 TEMPORARY = ".kgpt2"
 _ABANDONED = 24 * 3600  # seconds after which a temporary has no living owner, where the system knows no locks
+# Far more than any description of a model, so that a file that pretends to be one cannot fill the memory.
+MAX_TEXT_BYTES = 64 << 20
+# Of an array in HDF5, the larger of the formats: its header, its groups and their tables.
+_DESCRIPTION = 4096
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def read_text(path: Path, what: str = "file") -> str:
+def home(name: str, variable: str) -> Path:
+    """A folder of the user's home; where there is none, the error names the environment variable that does without.
+
+    Raises:
+        RequestError: the user has no home directory.
+    """
+    try:
+        return Path.home() / name
+    except RuntimeError:
+        raise RequestError(f"~/{name}: this user has no home directory\n{variable}=FOLDER does without one") from None
+
+
+def user_path(text: str) -> Path:
+    """A path as a user writes it, with `~` for the home directory.
+
+    Raises:
+        RequestError: there is no such home, or no file can have this name.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError:
+        raise RequestError(f"{escaped(text)}: there is no such home directory; write the path out") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{escaped(text)}: no path ({_reason(error)})") from None
+    if "\0" in text:
+        raise RequestError(f"{escaped(text)}: no path (a NUL is in it)")
+    return path
+
+
+def require_regular(path: Path, what: str = "file") -> None:
+    """Refuses what is no plain file: a FIFO or a device would keep its reader waiting, or never end.
+
+    Raises:
+        RequestError: it is missing, a directory, a FIFO, a device or a socket, or its links lead in a circle.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such {what}") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{escaped(path, 300)}: cannot be read ({_reason(error)})") from None
+    if stat.S_ISDIR(mode):
+        raise RequestError(f"{path}: this is a directory, a {what} was expected")
+    if not stat.S_ISREG(mode):
+        raise RequestError(f"{path}: refused, no regular file (a {what} was expected, not a FIFO or a device)")
+
+
+def open_regular(path: Path, what: str = "file") -> BinaryIO:
+    """Opens a plain file to read its bytes.
+
+    Raises:
+        RequestError: as `require_regular`, and where it cannot be opened.
+    """
+    require_regular(path, what)
+    try:
+        # Not blocking: what has become a FIFO in the meantime keeps nobody waiting either.
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({_reason(error)})") from None
+
+
+def read_text(path: Path, what: str = "file", limit: int = MAX_TEXT_BYTES) -> str:
     """The text of a UTF-8 file, a byte order mark left out.
 
     Raises:
-        RequestError: the file is missing, a directory, unreadable or not UTF-8 (with line and byte).
+        RequestError: the file is missing, no plain file, unreadable, of more bytes than the limit, or not UTF-8 (with
+            line and byte).
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise RequestError(f"{path}: there is no such {what}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{path}: this is a directory, a {what} was expected") from None
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+    with open_regular(path, what) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise RequestError(f"{path}: refused, a {what} of more than {limit:,} bytes")
+        try:
+            data = file.read()
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be read ({_reason(error)})") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -56,8 +125,36 @@ def read_json(path: Path, what: str = "file") -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise RequestError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise RequestError(f"{path}: not JSON that can be read (nested too deeply)") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{path}: not JSON that can be read ({json_fault(error)})") from None
+
+
+def is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8: JSON's \\ud83d alone is half a character."""
+    return value.isascii() or not _SURROGATE.search(value)
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a text that `json.loads` did not take."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+
+
+def read_object(path: Path, what: str = "file") -> dict:
+    """The content of a UTF-8 JSON file that holds an object.
+
+    Raises:
+        RequestError: as `read_json`, and where it holds anything else.
+    """
+    value = read_json(path, what)
+    if not isinstance(value, dict):
+        raise RequestError(f"{path}: not a {what} (a JSON object is expected)")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextlib.contextmanager
@@ -234,6 +331,38 @@ def _make_file(dir: Path, prefix: str, suffix: str) -> str:
     handle, path = tempfile.mkstemp(suffix, prefix, dir)
     os.close(handle)
     return path
+
+
+def require_room(path: Path, size: int, parts: int = 1) -> None:
+    """Looks before the work begins: HDF5 crashes where it cannot write, and nobody likes to wait for a full disk.
+
+    Args:
+        path: what will be written.
+        size: of the data in bytes.
+        parts: into how many arrays they are divided; each has a description of its own.
+
+    Raises:
+        RequestError: the shell allows no file of this size.
+        WorkError: the disk is too full.
+    """
+    size += parts * _DESCRIPTION
+    limit = _largest_file()
+    if limit is not None and size > limit:
+        raise RequestError(f"{path}: File too large, {decimal(size)} where `ulimit -f` allows {decimal(limit)}")
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise WorkError(f"{path}: {decimal(size)} have to be written, and {folder} has {decimal(free)} left")
+
+
+def _largest_file() -> int | None:
+    """What `ulimit -f` allows; None: no limit, or no such thing on this system."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _remove(path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
+from kgpt2.errors import escaped
 
 PAD, UNKNOWN, START, END, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SUFFIX = "##"
@@ -53,7 +54,7 @@ class BertTokenizer:
         self.added_tokens = dict(added_tokens or {})
         missing = [t for t in (PAD, UNKNOWN, START, END, *self.added_tokens) if t not in self.token_to_id]
         if missing:
-            raise ValueError(f"the vocabulary lacks {', '.join(missing)}")
+            raise ValueError(f"the vocabulary lacks {escaped(', '.join(missing))}")
         self.pad_id, self.unknown_id = self.token_to_id[PAD], self.token_to_id[UNKNOWN]
         self.start_id, self.end_id = self.token_to_id[START], self.token_to_id[END]
         special = [token for token in SPECIAL_TOKENS if token in self.token_to_id]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tokenizers
 
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json, read_text
+from kgpt2.errors import RequestError, escaped, quoted
+from kgpt2.files import is_text, read_json, read_text
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -45,17 +45,17 @@ class BpeTokenizer:
         if sorted(self.token_to_id.values()) != list(range(len(self.token_to_id))):
             raise RequestError(f"{where}: the ids of the vocabulary do not run from 0 without a gap")
         if missing := [token for token in self.added_tokens if token not in self.token_to_id]:
-            raise RequestError(f"{where}: the vocabulary lacks {missing[0]!r}")
+            raise RequestError(f"{where}: the vocabulary lacks {quoted(missing[0])}")
         try:
             model = tokenizers.models.BPE(self.token_to_id, self.merges)
         except Exception as error:  # the library raises bare Exception
-            raise RequestError(f"{where}: merges and vocabulary do not belong together ({error})") from None
+            raise RequestError(f"{where}: merges and vocabulary do not belong together ({escaped(error)})") from None
         self._tokenizer = tokenizers.Tokenizer(model)
         self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
         self._tokenizer.decoder = tokenizers.decoders.ByteLevel()
         special = [token for token, is_special in self.added_tokens.items() if is_special]
         self._tokenizer.add_special_tokens([END_OF_TEXT, *special])
-        self._tokenizer.add_tokens([token for token in self.added_tokens if token not in special])
+        self._tokenizer.add_tokens([token for token, is_special in self.added_tokens.items() if not is_special])
         self.start_id = self.end_id = self.token_to_id[END_OF_TEXT]
         self.special_ids = (self.end_id, *(self.token_to_id[token] for token in special))
 
@@ -95,6 +95,8 @@ def read_bpe_files(vocabulary: Path, merges: Path) -> tuple[dict[str, int], list
     token_to_id = read_json(vocabulary, "vocabulary")
     if not isinstance(token_to_id, dict) or not all(type(index) is int for index in token_to_id.values()):
         raise RequestError(f"{vocabulary}: not a GPT-2 vocabulary (a JSON object of tokens and ids)")
+    if not all(map(is_text, token_to_id)):
+        raise RequestError(f"{vocabulary}: a token holds half a character (a lone surrogate)")
     pairs = []
     for number, line in enumerate(read_text(merges, "merges file").split("\n"), start=1):
         if line and not (number == 1 and line.startswith("#version")):

@@ -13,7 +13,8 @@ from pathlib import Path
 from kgpt2.checkpoints.hugging_face import WEIGHTS, has_weights
 from kgpt2.checkpoints.hugging_face_tokenizer import FILES as TOKENIZER_FILES
 from kgpt2.checkpoints.kaggle import reachable
-from kgpt2.errors import RequestError, WorkError
+from kgpt2.errors import RequestError, WorkError, quoted
+from kgpt2.files import home, read_text
 
 _PRESET_FILE = re.compile(r"(config|metadata|preprocessor|task|tokenizer)\.json|assets/tokenizer/[\w.]+")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -30,8 +31,9 @@ _REVISION = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 def hugging_face_cache() -> Path:
     """huggingface_hub's cache folder (`HF_HUB_CACHE`, or `hub` under `HF_HOME`)."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    if chosen := os.environ.get("HF_HUB_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("HF_HOME") or home(".cache", "HF_HOME") / "huggingface") / "hub"
 
 
 def fetch(model: str) -> Path:
@@ -53,11 +55,18 @@ def cached(model: str) -> Path | None:
     name, revision = _parts(model)
     repository = hugging_face_cache() / f"models--{name.replace('/', '--')}"
     reference = repository / "refs" / revision
-    snapshot = repository / "snapshots" / (reference.read_text().strip() if reference.is_file() else revision)
+    snapshot = repository / "snapshots" / (_snapshot_of(reference) if reference.is_file() else revision)
     complete = (snapshot / "config.json").is_file() and (
         has_weights(snapshot) or (snapshot / "model.weights.h5").is_file()
     )
     return snapshot if complete else None
+
+
+def _snapshot_of(reference: Path) -> str:
+    name = read_text(reference, "reference to a snapshot").strip()
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise RequestError(f"{reference}: not the name of a snapshot ({quoted(name)})")
+    return name
 
 
 def _parts(model: str) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from kgpt2.checkpoints.formats.torch_file import open_torch
 from kgpt2.checkpoints.hugging_face_tokenizer import read_hugging_face_tokenizer
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.tensors import StoredTensor, Tensors, require_shapes
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json
+from kgpt2.errors import RequestError, escaped, quoted
+from kgpt2.files import open_regular, read_json
 
 Opener = Callable[[Path], contextlib.AbstractContextManager[Tensors]]
 
@@ -64,7 +64,7 @@ def read_hugging_face(folder: Path) -> HuggingFaceFolder:
     if not isinstance(config, dict):
         raise RequestError(f"{path}: not the configuration of a model (a JSON object is expected)")
     if config.get("model_type") != "gpt2":
-        raise RequestError(f"{path}: the model is a {config.get('model_type')!r}; kgpt2 reads gpt2")
+        raise RequestError(f"{path}: the model is a {quoted(config.get('model_type'))}; kgpt2 reads gpt2")
     _refuse_other_networks(path, config)
     width = config.get("n_embd", 768)
     shape = Shape(
@@ -106,7 +106,7 @@ def _refuse_other_networks(path: Path, config: dict) -> None:
         value = config.get(key, values[0])
         if value not in values:
             raise RequestError(
-                f"{path}: {key} is {value!r}; KerasHub's GPT-2 computes with {values[0]!r} only, "
+                f"{path}: {key} is {quoted(value)}; KerasHub's GPT-2 computes with {values[0]!r} only, "
                 "so the model would say other things than it does in transformers"
             )
 
@@ -124,7 +124,7 @@ def _require_fit(folder: Path, tokenizer: Tokenizer, rows: int) -> None:
 def _notes(folder: Path, config: dict, tokenizer: Tokenizer) -> Iterator[str]:
     rates = {key: config.get(key, 0.1) for key in ("resid_pdrop", "attn_pdrop", "embd_pdrop")}
     if any(rate != rates["resid_pdrop"] for rate in rates.values()):
-        listed = ", ".join(f"{key} {rate}" for key, rate in rates.items())
+        listed = ", ".join(f"{key} {quoted(rate)}" for key, rate in rates.items())
         yield f"dropout: KerasHub has one for all, resid_pdrop is kept of {listed} (it matters in training only)"
     ends = config.get("eos_token_id")
     ends = ends if isinstance(ends, list) else [ends]
@@ -159,9 +159,9 @@ def _shards(index: Path) -> list[Path]:
         raise RequestError(f"{index}: not an index of weights (no weight_map)")
     for name in set(names.values()):
         if Path(name).name != name or "\\" in name or name in (".", ".."):
-            raise RequestError(f"{index}: refused, the shard {name!r} is not a plain file name")
+            raise RequestError(f"{index}: refused, the shard {quoted(name)} is not a plain file name")
         if not (index.parent / name).is_file():
-            raise RequestError(f"{index}: the shard {name} is missing; is the download complete?")
+            raise RequestError(f"{index}: the shard {escaped(name)} is missing; is the download complete?")
     return [index.parent / name for name in sorted(set(names.values()))]
 
 
@@ -175,7 +175,7 @@ def _open_weights(folder: Path, shape: Shape, tied: bool) -> Iterator[Tensors]:
         for file in files:
             opened = stack.enter_context(opener(file))
             if twice := tensors.keys() & opened.keys():
-                raise RequestError(f"{file}: {min(twice)} is in another shard too")
+                raise RequestError(f"{file}: {escaped(min(twice))} is in another shard too")
             tensors.update(opened)
         where = str(files[0] if len(files) == 1 else folder)
         # GPT2LMHeadModel puts "transformer." in front, DataParallel "module." before that.
@@ -192,7 +192,7 @@ def _open_weights(folder: Path, shape: Shape, tied: bool) -> Iterator[Tensors]:
 
 
 def _refuse_pointer(file: Path) -> None:
-    with file.open("rb") as opened:
+    with open_regular(file, "file of weights") as opened:
         if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
             raise RequestError(
                 f"{file}: only a pointer of git-lfs, the weights themselves were not fetched\n"

@@ -11,8 +11,8 @@ from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer, read_bpe_files
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json
+from kgpt2.errors import RequestError, escaped, quoted
+from kgpt2.files import is_text, read_object
 
 FILES = (
     *("vocab.txt", "vocab.json", "merges.txt", "tokenizer.json"),
@@ -47,7 +47,8 @@ def read_hugging_face_tokenizer(folder: Path) -> Tokenizer:
         token_to_id = {token: i for i, token in enumerate(_in_order(folder / "tokenizer.json", model.get("vocab")))}
         return _bpe(folder, config, fast, token_to_id, merges)
     if fast:
-        raise RequestError(f"{folder / 'tokenizer.json'}: a {kind} tokenizer; GPT-2 has byte-level BPE or WordPiece")
+        path = folder / "tokenizer.json"
+        raise RequestError(f"{path}: a {escaped(kind)} tokenizer; GPT-2 has byte-level BPE or WordPiece")
     raise RequestError(f"{folder}: no tokenizer (none of vocab.txt, vocab.json with merges.txt, tokenizer.json)")
 
 
@@ -62,7 +63,8 @@ def _bert(folder: Path, config: dict, fast: dict, vocabulary: list[str]) -> Bert
     if not isinstance(lower, bool) or not isinstance(strip_accents, bool | None):
         raise RequestError(f"{folder / 'tokenizer_config.json'}: do_lower_case or strip_accents is not true or false")
     added = _added_tokens(folder, config, fast, {token: i for i, token in enumerate(vocabulary)})
-    vocabulary = vocabulary + [token for token in added if token not in set(vocabulary)]
+    known = set(vocabulary)
+    vocabulary = vocabulary + [token for token in added if token not in known]
     try:
         return BertTokenizer(vocabulary, lower, strip_accents, added)
     except ValueError as error:
@@ -83,7 +85,7 @@ def _bpe(
     end = end.get("content") if isinstance(end, dict) else end
     if end is not None and end != END_OF_TEXT:
         raise RequestError(
-            f"{folder / 'tokenizer_config.json'}: its texts end with {end!r}; the GPT-2 classes of KerasHub "
+            f"{folder / 'tokenizer_config.json'}: its texts end with {quoted(end)}; the GPT-2 classes of KerasHub "
             f"know no end but {END_OF_TEXT}"
         )
     return BpeTokenizer(whole, merges, added, where=str(folder))
@@ -96,26 +98,24 @@ def _added_tokens(folder: Path, config: dict, fast: dict, token_to_id: Mapping[s
     """
     entries: dict[str, dict] = {}
     named = _object(folder / "added_tokens.json")
-    entries.update({token: {"id": index, "special": False} for token, index in named.items()})
     listed = fast.get("added_tokens") or []
     decoder = config.get("added_tokens_decoder") or {}
     where = folder / ("tokenizer_config.json" if decoder else "tokenizer.json")
     if not isinstance(decoder, dict) or not isinstance(listed, list):
         raise RequestError(f"{where}: the added tokens are no list")
-    for entry in [*listed, *({**_entry(where, value), "id": key} for key, value in decoder.items())]:
-        entries[str(_entry(where, entry).get("content"))] = entry
+    oldest = ({"content": token, "id": index} for token, index in named.items())
+    for entry in [*oldest, *listed, *({**_entry(where, value), "id": key} for key, value in decoder.items())]:
+        entries[_content(where, entry)] = entry
     added = {}
     for token, entry in entries.items():
-        try:
-            index = int(entry["id"])
-        except (KeyError, TypeError, ValueError):
-            raise RequestError(f"{where}: the added token {token!r} has no id") from None
+        index = _id(where, token, entry.get("id"))
         if any(entry.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
             raise RequestError(
-                f"{where}: {token!r} takes spaces with it or asks for word ends, which kgpt2 does not do"
+                f"{where}: {quoted(token)} takes spaces with it or asks for word ends, which kgpt2 does not do"
             )
         if token_to_id.get(token, index) != index:
-            raise RequestError(f"{where}: {token!r} has the id {index}, the vocabulary gives it {token_to_id[token]}")
+            there = token_to_id[token]
+            raise RequestError(f"{where}: {quoted(token)} has the id {index}, the vocabulary gives it {there}")
         added[token] = (index, bool(entry.get("special")))
     beyond = sorted(index for token, (index, _) in added.items() if token not in token_to_id)
     if beyond != list(range(len(token_to_id), len(token_to_id) + len(beyond))):
@@ -156,6 +156,8 @@ def _require_byte_level(path: Path, fast: dict) -> None:
 
 def _in_order(path: Path, vocabulary: object) -> list[str]:
     ids = vocabulary.values() if isinstance(vocabulary, dict) else [None]
+    if isinstance(vocabulary, dict) and not all(map(is_text, vocabulary)):
+        raise RequestError(f"{path}: a token of its vocabulary holds half a character (a lone surrogate)")
     if not all(type(index) is int for index in ids) or sorted(ids) != list(range(len(ids))):
         raise RequestError(f"{path}: the ids of its vocabulary do not run from 0 without a gap")
     return sorted(vocabulary, key=vocabulary.__getitem__)
@@ -172,7 +174,7 @@ def _merges(path: Path, merges: object) -> list[tuple[str, str]]:
 
 def _list(path: Path, value: object) -> list:
     if not isinstance(value, list):
-        raise RequestError(f"{path}: a list was expected where {str(value)[:20]!r} stands")
+        raise RequestError(f"{path}: a list was expected where {quoted(value)} stands")
     return value
 
 
@@ -182,10 +184,23 @@ def _entry(path: Path, value: object) -> dict:
     return value
 
 
+def _content(path: Path, entry: object) -> str:
+    token = _entry(path, entry).get("content")
+    if not isinstance(token, str) or not token or not is_text(token):
+        raise RequestError(f"{path}: an added token is {quoted(token)}, which is no text")
+    return token
+
+
+def _id(path: Path, token: str, value: object) -> int:
+    """An id as a number, or as the text that the keys of JSON are."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if type(value) is not int:
+        raise RequestError(f"{path}: the added token {quoted(token)} has no id")
+    return value
+
+
 def _object(path: Path) -> dict:
     if not path.is_file():
         return {}
-    value = read_json(path, "part of a tokenizer")
-    if not isinstance(value, dict):
-        raise RequestError(f"{path}: not a JSON object")
-    return value
+    return read_object(path, "part of a tokenizer")

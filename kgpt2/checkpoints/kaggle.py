@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from kgpt2.errors import WorkError
+from kgpt2.files import home
 
 REACH_SECONDS = 3.0
 
@@ -71,7 +72,7 @@ KERASHUB_PRESETS = {
 
 def kaggle_cache() -> Path:
     """kagglehub's cache folder (`KAGGLEHUB_CACHE`)."""
-    return Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub")
+    return Path(os.environ.get("KAGGLEHUB_CACHE") or home(".cache", "KAGGLEHUB_CACHE") / "kagglehub")
 
 
 def _download(preset: KerasHubPreset) -> Path:

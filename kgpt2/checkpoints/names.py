@@ -10,7 +10,7 @@ from kgpt2.checkpoints.hugging_face import read_hugging_face
 from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, settle
+from kgpt2.files import read_json, settle, user_path
 
 
 def read_model(model: str) -> Checkpoint:
@@ -46,7 +46,7 @@ def _folder(model: str) -> Path:
         return KERASHUB_PRESETS[model].fetch()
     if model.startswith("hf://"):
         return _within(hub.fetch(model), model)
-    folder = Path(model).expanduser()
+    folder = user_path(model)
     if not folder.exists():
         settle(folder)
     if folder.is_dir():

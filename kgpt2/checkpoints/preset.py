@@ -14,8 +14,8 @@ from kgpt2.checkpoints.formats.keras_file import open_keras
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.tensors import Tensors
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.errors import RequestError
-from kgpt2.files import read_json
+from kgpt2.errors import RequestError, quoted
+from kgpt2.files import read_json, read_object
 
 _STOCK = {"keras_hub>GPT2Backbone", "keras_nlp>GPT2Backbone"}
 _CHINESE = {"kgpt2>ChineseGPT2Backbone"}
@@ -37,16 +37,15 @@ def read_preset(folder: Path) -> Preset:
         RequestError: a file is missing or broken, or the model is not a GPT-2 that kgpt2 knows.
     """
     path = folder / "config.json"
-    document = read_json(path, "model configuration")
-    name = document.get("registered_name") if isinstance(document, dict) else None
-    if name not in _STOCK | _CHINESE:
-        raise RequestError(f"{path}: not a GPT-2 preset (registered_name is {name!r})")
+    name = read_object(path, "model configuration").get("registered_name")
+    if not isinstance(name, str) or name not in _STOCK | _CHINESE:
+        raise RequestError(f"{path}: not a GPT-2 preset (registered_name is {quoted(name)})")
     config = _config_of(path)
     _refuse_quantized(path, config)
     preprocessor = folder / "preprocessor.json"
     sequence_length = _config_of(preprocessor).get("sequence_length") if preprocessor.is_file() else None
-    if sequence_length is not None and (not isinstance(sequence_length, int) or sequence_length < 1):
-        raise RequestError(f"{preprocessor}: sequence_length is {sequence_length!r}, not a number of tokens")
+    if sequence_length is not None and (type(sequence_length) is not int or not 1 <= sequence_length < 2**31):
+        raise RequestError(f"{preprocessor}: sequence_length is {quoted(sequence_length)}, not a number of tokens")
     shape = Shape(**{field.name: config.get(field.name) for field in dataclasses.fields(Shape)})
     if fault := shape.fault():
         raise RequestError(f"{path}: {fault}, which is no shape of a GPT-2")
@@ -65,15 +64,26 @@ def _stock_tokenizer(folder: Path) -> Tokenizer:
     assets = folder / "assets" / "tokenizer"
     config = _config_of(folder / "tokenizer.json") if (folder / "tokenizer.json").is_file() else {}
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
-    added = [token for token in config.get("unsplittable_tokens") or () if token != END_OF_TEXT]
+    named = config.get("unsplittable_tokens") or []
+    if not isinstance(named, list) or not all(isinstance(token, str) and token for token in named):
+        raise RequestError(f"{folder / 'tokenizer.json'}: unsplittable_tokens is {quoted(named)}, not a list of tokens")
+    added = [token for token in named if token != END_OF_TEXT]
     return BpeTokenizer(token_to_id, merges, dict.fromkeys(added, True), where=str(assets))
 
 
 def _chinese_tokenizer(folder: Path) -> Tokenizer:
-    config = _config_of(folder / "tokenizer.json")
+    path = folder / "tokenizer.json"
+    config = _config_of(path)
     vocabulary = read_vocabulary(folder / "assets" / "tokenizer" / "vocabulary.txt")
-    added = config.get("added_tokens") or {}
-    return BertTokenizer(vocabulary, bool(config.get("do_lower_case")), config.get("strip_accents"), added)
+    lower, accents, added = (config.get(key) for key in ("do_lower_case", "strip_accents", "added_tokens"))
+    if not isinstance(lower, bool | None) or not isinstance(accents, bool | None):
+        raise RequestError(f"{path}: do_lower_case or strip_accents is not true or false")
+    if not isinstance(added, dict | None) or not all(token and type(added[token]) is bool for token in added or ()):
+        raise RequestError(f"{path}: added_tokens is {quoted(added)}, not true or false by token")
+    try:
+        return BertTokenizer(vocabulary, bool(lower), accents, added)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
 
 
 def _refuse_quantized(path: Path, config: dict) -> None:

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from kgpt2.errors import quoted
+
 # Far beyond any GPT-2 (gpt2-xl has 48 layers), so that a broken config cannot ask for endless work.
 _LIMITS = {"num_layers": 4096, "dropout": 1}
 
@@ -26,7 +28,7 @@ class Shape:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             count = field.type is not int or (isinstance(value, int) and value > 0)
             if not number or not count or not 0 <= value < _LIMITS.get(field.name, 2**31):
-                return f"{field.name} is {value!r}"
+                return f"{field.name} is {quoted(value)}"
         if self.hidden_dim % self.num_heads:
             return f"hidden_dim {self.hidden_dim} is no multiple of num_heads {self.num_heads}"
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import ml_dtypes
 import numpy as np
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped
 
 # Little-endian, whatever the machine: so are all the files.
 DTYPES = {
@@ -98,8 +98,8 @@ def _is_finite(array: np.ndarray) -> bool:
 def _listed(names: Iterable[str], shown: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + rest + (" is" if len(names) == 1 else " are")
+    return ", ".join(map(escaped, names[:shown])) + rest + (" is" if len(names) == 1 else " are")
 
 
 def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
+    return escaped(" x ".join(map(str, shape))) or "a single number"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, SUFFIX, split_words
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import read_text
 
 
@@ -23,7 +23,7 @@ def read_vocabulary(path: Path) -> list[str]:
         first: dict[str, int] = {}
         line = next(i for i, token in enumerate(tokens) if first.setdefault(token, i) != i)
         raise RequestError(
-            f"{path}, line {line + 1}: {tokens[line]!r} stands in line {first[tokens[line]] + 1} already"
+            f"{path}, line {line + 1}: {quoted(tokens[line])} stands in line {first[tokens[line]] + 1} already"
         )
     missing = [token for token in SPECIAL_TOKENS[:-1] if token not in tokens]
     if missing:

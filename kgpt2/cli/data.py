@@ -118,16 +118,16 @@ def _tokenised(spec, path, text, prompt, unit, script, limit, model, must_keep=F
 
 def _prepare_tifu(spec, rows, path, as_json):
     import json
-    from pathlib import Path
 
     from kgpt2.data.example import Report
     from kgpt2.data.tifu.prepared import NAME, default_data_dir, prepare_tfds
     from kgpt2.errors import RequestError
+    from kgpt2.files import user_path
 
     name, _, part = spec[0].partition("/")
     if len(spec) > 1 or name != NAME:
         raise RequestError(f"--from: is for {NAME} (and {NAME}/long), not for {' '.join(spec)}")
-    data_dir, report = Path(path).expanduser() if path else default_data_dir(), Report()
+    data_dir, report = user_path(path) if path else default_data_dir(), Report()
     folder = prepare_tfds(rows, data_dir, part or "short", report)
     if as_json:
         click.echo(json.dumps({"source": spec[0], "folder": str(folder), "dropped": dict(report.dropped)}))

@@ -25,6 +25,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
 
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
+    from kgpt2.files import read_object
     from kgpt2.training.folder import claimed_run, is_complete, is_longer, require_the_same, run_folder
     from kgpt2.training.prepare import prepare
 
@@ -36,7 +37,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         require_the_same(folder, then, resolved)
         if not is_longer(then, resolved):
             if as_json:
-                click.echo(json.dumps(json.loads((folder / "summary.json").read_text("utf-8")), ensure_ascii=False))
+                click.echo(json.dumps(read_object(folder / "summary.json", "summary of a run"), ensure_ascii=False))
             say(f"{folder}: the run is complete, there is nothing to resume; more train.steps would make it longer")
             return
     if dry_run:
@@ -52,7 +53,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         if as_json:
             click.echo(json.dumps(_outline(resolved, plan), ensure_ascii=False))
         else:
-            say(dump_config(resolved).rstrip())
+            click.echo(dump_config(resolved).rstrip(), err=True)
         return
 
     bring_up_keras()

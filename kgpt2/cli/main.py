@@ -1,6 +1,8 @@
 """The `kgpt2` command: finds its subcommands without importing what they need, and turns errors into exit statuses."""
 
+import contextlib
 import difflib
+import errno
 import importlib
 import os
 import signal
@@ -12,10 +14,12 @@ from typing import NoReturn, TextIO
 import click
 
 from kgpt2 import __version__
-from kgpt2.cli.options import DEBUG, debug_option
+from kgpt2.cli.options import DEBUG, debug_option, say
 from kgpt2.errors import Kgpt2Error, Note
 
 COMMANDS = ("generate", "fit", "evaluate", "bench", "compare", "data", "convert", "tokenize", "models", "env")
+# What the system says to a request that asks for the impossible: a limit (`ulimit -f`), a name, a path.
+_WRONG = (errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 
 
 class LazyGroup(click.Group):
@@ -48,6 +52,9 @@ def main() -> NoReturn:
     # A polite kill cleans up as Ctrl-C does: half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _show_notes()
+    _open_standard_streams()
+    if sys.stdout is None:
+        sys.exit(_report("stdout is closed, and results go there\n`>/dev/null` leaves them out", 2))
     try:
         cli.main(prog_name="kgpt2", standalone_mode=False)
         sys.stdout.flush()
@@ -62,13 +69,19 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         status = _report("interrupted", 1)
     except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 1  # whoever read the output has gone
     except OSError as error:
-        status = _report(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+        status = _report(_told(error), 2 if error.errno in _WRONG else 1)
+    except UnicodeEncodeError as error:
+        text = error.object[error.start : error.start + 1]
+        status = _report(f"{text!r} cannot be written as {error.encoding}\nset PYTHONUTF8=1 to have UTF-8", 2)
+    except MemoryError:
+        status = _report("not enough memory", 1)
     except Exception as error:
+        if os.path.expanduser("~") == "~":  # a library looked for it
+            sys.exit(_report("this user has no home directory\nHOME=FOLDER names one", 2))
         status = _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)
+    _flush()
     sys.exit(status)
 
 
@@ -93,10 +106,37 @@ def _show_notes() -> None:
     warnings.showwarning = show
 
 
+def _told(error: OSError) -> str:
+    name = error.filename if isinstance(error.filename, str) else "a file, or stdout"
+    hint = " (`ulimit -f` tells how large a file may become here)" if error.errno == errno.EFBIG else ""
+    return f"{name}: {error.strerror or error}{hint}"
+
+
+def _open_standard_streams() -> None:
+    """Opens those that the caller has closed (`<&-`): a file opened later would get their numbers, and what is printed.
+
+    `sys.stdin` and `sys.stdout` stay None, so that nobody takes them for empty.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
+
+
+def _flush() -> None:
+    """Python would complain of an output that takes nothing once more when it flushes at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report(message: str, status: int) -> int:
     if DEBUG.on:
         traceback.print_exc()
-    click.echo(f"kgpt2: {message}", err=True)
+    say(f"kgpt2: {message}")
     return status
 
 

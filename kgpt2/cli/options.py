@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import click
 
+from kgpt2.errors import printable
+
 DEBUG = types.SimpleNamespace(on=False)
 
 
@@ -120,8 +122,8 @@ def bring_up_keras() -> None:
 
 
 def say(message: str) -> None:
-    """Prints for people: on stderr, so that stdout holds results alone."""
-    click.echo(message, err=True)
+    """Prints for people: on stderr, so that stdout holds results alone, and nothing that a terminal would obey."""
+    click.echo(printable(message), err=True)
 
 
 def show(shown) -> None:

@@ -4,21 +4,19 @@ import contextlib
 import dataclasses
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from rich.filesize import decimal
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import DTYPES, Tensors, cast, read_all
 from kgpt2.conversion.gguf import require_gguf, write_gguf
 from kgpt2.conversion.keras_preset import write_keras_preset
 from kgpt2.conversion.transformers import write_transformers
-from kgpt2.errors import RequestError, WorkError
-from kgpt2.files import whole_file, whole_folder
+from kgpt2.errors import RequestError
+from kgpt2.files import require_room, whole_file, whole_folder
 from kgpt2.outputs import claimed_file, claimed_folder
 
 _WRITERS = {
@@ -84,7 +82,7 @@ def convert(
         tensors = opened.enter_context(checkpoint.open_weights())
         dtypes = {name: _target(tensor.dtype, dtype) for name, tensor in tensors.items()}
         size = sum(math.prod(tensor.shape) * dtypes[name].itemsize for name, tensor in tensors.items())
-        _require_room(destination, size)
+        require_room(destination, size, len(tensors))
         arrays = _arrays(tensors, dtypes, str(checkpoint.folder), progress)
         write, whole = _WRITERS[to]
         with whole(destination) as path:
@@ -119,14 +117,6 @@ def _require_free(destination: Path, to: str) -> None:
             raise RequestError(f"{destination}: the file exists already; remove it or give another name")
     elif os.path.lexists(destination) and not (destination.is_dir() and not any(destination.iterdir())):
         raise RequestError(f"{destination}: exists already and is not an empty folder; remove it or give another name")
-
-
-def _require_room(destination: Path, size: int) -> None:
-    """Looks before the work begins: HDF5 does not survive a full disk, and nobody likes to wait for one."""
-    folder = next(parent for parent in destination.absolute().parents if parent.is_dir())
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise WorkError(f"{destination}: {decimal(size)} have to be written, and {folder} has {decimal(free)} left")
 
 
 def _notes(checkpoint: Checkpoint, to: str, tensors: Tensors) -> Iterator[str]:

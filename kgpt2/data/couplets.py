@@ -1,6 +1,7 @@
 """Couplets (对联): from files of any usual layout, or out of regulated verse; one text each, 上联-下联."""
 
 import contextlib
+import io
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -13,6 +14,7 @@ from kgpt2.data.poetry.collection import Poem, open_poetry, read_poems
 from kgpt2.data.splits import key_of
 from kgpt2.data.text_files import Columns, digest_of, open_files
 from kgpt2.errors import RequestError
+from kgpt2.files import open_regular
 from kgpt2.verse.han import FULL_WIDTH, HAN
 
 # Columns that hold the two sides, or the whole couplet; the first that are there are taken.
@@ -160,7 +162,7 @@ def _two_files(folder: Path) -> Source:
 
 def _opened(path: Path) -> TextIO:
     """What is not UTF-8 becomes U+FFFD, which no couplet holds."""
-    return open(path, encoding="utf-8-sig", errors="replace", newline="\n")
+    return io.TextIOWrapper(open_regular(path, "data file"), encoding="utf-8-sig", errors="replace", newline="\n")
 
 
 def _regulated(root: Path) -> list[str]:

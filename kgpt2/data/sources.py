@@ -19,6 +19,7 @@ from kgpt2.data.splits import SPLITS, split_of
 from kgpt2.data.text_files import Columns, open_files
 from kgpt2.data.tifu.posts import open_tifu
 from kgpt2.errors import RequestError
+from kgpt2.files import user_path
 
 # What `kgpt2 data list` tells of each named source.
 NAMES = {
@@ -65,13 +66,13 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
     """
     if not isinstance(spec, str):
         for one in spec:
-            if one.partition("/")[0] in NAMES and not Path(one).expanduser().exists():
+            if one.partition("/")[0] in NAMES and not user_path(one).exists():
                 raise RequestError(f"{one}: a named source stands alone; a list is of files")
         return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
     whole, split = _cut_split(spec)
     name, _, part = whole.partition("/")
     converts = False
-    if name in NAMES and not Path(whole).expanduser().exists():
+    if name in NAMES and not user_path(whole).exists():
         source = _NAMED[name](part, split, options)
         # Poems know which of their files are traditional already: a second conversion would spoil them.
         converts = name in ("chinese_poetry", "verse") or part.startswith("verse")
@@ -118,7 +119,7 @@ def _poetry(part: str, split: str, options: Options) -> Source:
 
 def _poems(options: Options, part: str) -> Path:
     """The folder of the collection: the user's, or a download into the cache."""
-    return fetch(part) if options.path is None else Path(options.path).expanduser()
+    return fetch(part) if options.path is None else user_path(options.path)
 
 
 def _couplets(part: str, split: str, options: Options) -> Source:
@@ -132,7 +133,7 @@ def _couplets(part: str, split: str, options: Options) -> Source:
             "couplets: say where they lie, a folder with in.txt and out.txt or a table: data.path, or --path\n"
             "couplets/verse takes them out of poems, samples/couplets are 296 that come with kgpt2"
         )
-    path = Path(options.path).expanduser()
+    path = user_path(options.path)
     own = [name for name in SPLITS if (path / name / "in.txt").exists()]
     if split and own and split not in own:
         raise RequestError(f"couplets:{split}: {path} has {' and '.join(own)} and no {split}")
@@ -149,7 +150,7 @@ def _verse(part: str, split: str, options: Options) -> Source:
 
 
 def _tifu(part: str, split: str, options: Options) -> Source:
-    path = Path(options.path).expanduser() if options.path else None
+    path = user_path(options.path) if options.path else None
     return open_tifu(part or "short", path, options.text, options.prompt)
 
 
@@ -194,7 +195,7 @@ def _converted(examples: Iterator[Example], script: str) -> Iterator[Example]:
 
 
 def _refuse_unknown_name(spec: str) -> None:
-    path = Path(spec).expanduser()
+    path = user_path(spec)
     if path.exists() or path.suffix:
         return
     close = difflib.get_close_matches(spec.partition("/")[0], NAMES, n=1)

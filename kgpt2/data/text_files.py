@@ -3,18 +3,18 @@
 import csv
 import dataclasses
 import glob
-import gzip
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import DEFAULT_COLUMNS, default_template, fields, fill
-from kgpt2.errors import RequestError
+from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
+from kgpt2.errors import RequestError, escaped
+from kgpt2.files import json_fault, open_regular, user_path
 
 UNITS = ("line", "block", "file")
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -81,7 +81,7 @@ def digest_of(paths: Sequence[Path], settings: Any) -> str:
     digest = hashlib.sha256(repr(settings).encode())
     for path in paths:
         try:
-            with open(path, "rb") as file:
+            with open_regular(path, "data file") as file:
                 digest.update(f"{_kind(path)} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
         except OSError as error:
             raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
@@ -100,15 +100,15 @@ class _Stream:
 
     def raw_lines(self) -> Iterator[bytes]:
         """Each with its line feed; the byte order mark left out."""
-        with open(self.path, "rb") as file:
-            opened = gzip.GzipFile(fileobj=file) if self.path.suffix == ".gz" else file
-            try:
-                for number, line in enumerate(opened):
+        try:
+            with unpacked(self.path, self.path.suffix == ".gz") as (file, opened):
+                for number, line in enumerate(iter(lambda: opened.readline(MAX_LINE + 1), b"")):
+                    require_line(line, self.where(number + 1))
                     if number % 1024 == 0:
                         self.report.done = (self._before + file.tell()) / self._total
                     yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise RequestError(f"{self.path}: not a whole gzip file ({error})") from None
+        except BROKEN_GZIP as error:
+            raise RequestError(f"{self.path}: not a whole gzip file ({escaped(error)})") from None
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Numbered from 1; those that are not UTF-8 are counted as bad."""
@@ -207,8 +207,8 @@ def _json_lines(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply")
+        except (ValueError, RecursionError) as error:
+            reason = json_fault(error)
             stream.report.bad("broken JSON", f"{stream.where(number)}: broken JSON ({reason})")
             continue
         yield from _json_row(stream, number, row, columns)
@@ -220,8 +220,8 @@ def _json_list(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[s
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise RequestError(f"{stream.where(error.lineno)}: broken JSON ({error.msg})") from None
-    except RecursionError:
-        raise RequestError(f"{stream.path}: broken JSON (nested too deeply)") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{stream.path}: broken JSON ({json_fault(error)})") from None
     if not isinstance(rows, list):
         raise RequestError(f"{stream.path}: a list of rows was expected, as [{{...}}, {{...}}]")
     for number, row in enumerate(rows, 1):
@@ -251,7 +251,7 @@ def _kind(path: Path) -> str:
 
 
 def _expand(spec: str) -> list[Path]:
-    path = Path(spec).expanduser()
+    path = user_path(spec)
     if path.is_dir():
         raise RequestError(f"{path}: this is a directory; give its files, for instance '{path}/*.txt'")
     if path.exists():

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kgpt2.errors import RequestError, WorkError
-from kgpt2.files import is_stream, open_stream, read_json, target_of, write_json
+from kgpt2.errors import RequestError, WorkError, quoted
+from kgpt2.files import is_stream, open_stream, read_object, require_regular, target_of, write_json
 from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
@@ -52,11 +52,10 @@ class Part:
                 raise RequestError(f"{path}: results gather there, and this is no file; remove it")
         if not (self._path.exists() and self._record.exists()):
             return
-        record: Any = read_json(self._record, "record of unfinished results")
-        try:
-            done, size, before = int(record["prompts"]), int(record["bytes"]), dict(record["request"])
-        except (KeyError, TypeError, ValueError):
-            raise RequestError(f"{self._record}: damaged; remove it and {self._path} to begin again") from None
+        record = read_object(self._record, "record of unfinished results")
+        done, size, before = (record.get(key) for key in ("prompts", "bytes", "request"))
+        if not (_is_count(done) and _is_count(size) and isinstance(before, dict) and "seed" in before):
+            raise RequestError(f"{self._record}: damaged; remove it and {self._path} to begin again")
         if not resume:
             raise RequestError(
                 f"{self._path}: holds the results of {done:,} prompts of a run that was interrupted\n"
@@ -66,10 +65,11 @@ class Part:
         if self._request["seed"] is not None and before["seed"] != self._request["seed"]:
             changed.append("seed")
         if changed:
-            shown = ", ".join(f"{key} (was {before.get(key)}, is {self._request[key]})" for key in changed)
+            shown = ", ".join(f"{key} (was {quoted(before.get(key))}, is {self._request[key]})" for key in changed)
             raise RequestError(
                 f"--resume: {self._path} was begun with another request: {shown}\nask for the same again"
             )
+        require_regular(self._path, "file of unfinished results")
         if self._path.stat().st_size < size:
             raise RequestError(f"{self._path}: shorter than it was; remove it to begin again")
         self.done, self._bytes, self._request = done, size, before
@@ -195,6 +195,10 @@ def write(
         part.append([line for place in range(len(ready)) for line in lines[place]], len(ready), settings.seed)
         yield len(ready)
     part.finish()
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def request_of(settings: Settings, **others: Any) -> dict[str, Any]:

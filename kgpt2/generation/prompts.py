@@ -9,7 +9,8 @@ from pathlib import Path
 from kgpt2.checkpoints.bert_tokenizer import START
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.data.script import convert_script
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
+from kgpt2.files import require_regular
 from kgpt2.verse.han import HAN, full_width, is_han
 from kgpt2.verse.notation import SEPARATOR
 
@@ -70,12 +71,10 @@ class Prompts:
         self._path: Path | None = None
         self._name = "stdin" if file == "-" else file
         if file == "-":
-            self._given = sys.stdin.buffer.read().split(b"\n")
+            self._given = _stdin().split(b"\n")
         elif file is not None:
             self._path = Path(file)
-            if not self._path.is_file():
-                kind = "this is a directory, a" if self._path.is_dir() else "there is no such"
-                raise RequestError(f"{file}: {kind} prompt file")
+            require_regular(self._path, "prompt file")
         if next(iter(self), None) is None:
             raise RequestError(
                 f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, or --form'
@@ -91,7 +90,7 @@ class Prompts:
                 prompt = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 if self._name is None:
-                    raise RequestError(f"the prompt {line.decode('utf-8', 'replace')!r} is not UTF-8") from None
+                    raise RequestError(f"the prompt {quoted(line.decode('utf-8', 'replace'))} is not UTF-8") from None
                 raise RequestError(
                     f"{self._name}, line {number}: not UTF-8 (0x{line[error.start]:02x})\n"
                     f"save it as UTF-8, or convert it: iconv -f GB18030 -t UTF-8"
@@ -118,3 +117,12 @@ class Prompts:
             if self._name is not None:
                 line = line.removesuffix(b"\n").removesuffix(b"\r")
             yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 and self._name is not None else line
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise RequestError("--prompts -: stdin is closed")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise RequestError(f"--prompts -: stdin cannot be read ({error.strerror or error})") from None

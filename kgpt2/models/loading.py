@@ -16,7 +16,7 @@ from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.formats.keras_file import split
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.tensors import Tensors, read_all
-from kgpt2.files import whole_folder
+from kgpt2.files import require_room, whole_folder
 from kgpt2.models.backbone import ChineseGPT2Backbone
 from kgpt2.models.causal_lm import ChineseGPT2CausalLM
 from kgpt2.models.preprocessor import ChineseGPT2CausalLMPreprocessor
@@ -140,7 +140,12 @@ def save_preset(task: keras_hub.models.CausalLM, folder: Path) -> None:
     """Writes a task as a Keras preset, whole or not at all; a preset already there stays until the new one is.
 
     LoRA's factors are merged into the kernels that are written; the task keeps them apart.
+
+    Raises:
+        RequestError, WorkError: there is no room for it; see `require_room`.
     """
+    weights = task.backbone.weights
+    require_room(folder, sum(math.prod(w.shape) * np.dtype(w.dtype).itemsize for w in weights), len(weights))
     with whole_folder(folder) as temporary, _merged_exactly(task.backbone):
         task.save_to_preset(str(temporary))
 

@@ -1,18 +1,18 @@
 """A run's checkpoints: `checkpoints/step-N/` with `state.zip` and `progress.json`, each folder whole or not there."""
 
 import dataclasses
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import keras
 import pydantic
 
 from kgpt2.config import Config, TrainSection
 from kgpt2.errors import RequestError
-from kgpt2.files import whole_folder, write_json
+from kgpt2.files import read_object, whole_folder, write_json
 from kgpt2.training.folder import require_the_same
 from kgpt2.training.meter import Meter
 from kgpt2.training.state import is_whole, read_state, write_state
@@ -72,21 +72,17 @@ def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str]
         RequestError: configuration or data have changed so that going on would be another run.
     """
     for folder in _folders(run):
-        try:
-            content = json.loads((folder / "progress.json").read_text("utf-8"))
-            step, progress, known = content["step"], content["progress"], (content["config"], content["data"])
-        except (OSError, ValueError, KeyError, TypeError):
-            content = None
+        content = _content(folder / "progress.json")
         if content is None or not is_whole(folder / "state.zip"):
             tell(f"{folder}: damaged, so the checkpoint before it is taken")
             continue
-        require_the_same(folder, _config_of(folder, known[0]), config)
-        if known[1] != data:
+        require_the_same(folder, _config_of(folder, content.config), config)
+        if content.data != data:
             raise RequestError(
                 f"{folder}: the data are not those that this run began with, so --resume would repeat or skip some\n"
                 "bring the old data back, or start a run in another folder"
             )
-        return Checkpoint(folder, step, progress)
+        return Checkpoint(folder, content.step, content.progress.model_dump())
     return None
 
 
@@ -121,6 +117,62 @@ class Saved(keras.callbacks.Callback):
                 self.model.jax_state_sync()  # during fit the values live in JAX's own state
             self._save(step)
             self._last = time.monotonic()
+
+
+Count = Annotated[int, pydantic.Field(ge=0, lt=2**63)]
+Row = dict[str, Count | pydantic.FiniteFloat]
+
+
+class _Typed(pydantic.BaseModel):
+    """Part of progress.json: what callbacks read without a second look, so nothing of another type."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+
+class _Recorded(_Typed):
+    rows: list[Row]
+    train: Row | None
+    validation: Row | None
+    waited: Count
+
+    @pydantic.field_validator("rows")
+    @classmethod
+    def _one_table(cls, rows: list[Row]) -> list[Row]:
+        if any(row.keys() != rows[0].keys() for row in rows):
+            raise ValueError("rows of different columns")
+        return rows
+
+
+class _Entry(_Typed):
+    step: Count
+    heading: str
+    texts: list[str]
+
+
+class _Samples(_Typed):
+    entries: list[_Entry]
+
+
+class _Progress(_Typed):
+    meter: Row
+    recorded: _Recorded
+    samples: _Samples
+    seconds: pydantic.FiniteFloat
+
+
+class _Content(_Typed):
+    step: Count
+    data: str
+    config: dict[str, dict[str, Any]]
+    progress: _Progress
+
+
+def _content(path: Path) -> _Content | None:
+    """What progress.json holds; None where it is damaged."""
+    try:
+        return _Content.model_validate(read_object(path))
+    except (RequestError, pydantic.ValidationError):
+        return None
 
 
 def _config_of(folder: Path, values: object) -> Config:

@@ -98,8 +98,11 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     kept = {"meter": meter, "recorded": recorded, "samples": samples}
     if checkpoint:
         console.print(f"going on from step {checkpoint.step:,}", highlight=False)
-        for name, one in kept.items():
-            one.go_on(checkpoint.progress[name])
+        try:
+            for name, one in kept.items():
+                one.go_on(checkpoint.progress[name])
+        except KeyError as error:
+            raise RequestError(f"{checkpoint.folder}: damaged, there is no {error}; remove it") from None
         callbacks.append(_Restored(checkpoint, variables, plan.interval))
     validation = dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:

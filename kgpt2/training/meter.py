@@ -48,7 +48,7 @@ class Meter(keras.callbacks.Callback):
     def go_on(self, progress: dict) -> None:
         """Counts on from there."""
         for name in self._COUNTED:
-            setattr(self, name, progress[name])
+            setattr(self, name, type(getattr(self, name))(progress[name]))
         self._compiled_before = progress["compile_seconds"]
 
     @property

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
+from kgpt2.files import user_path
 from kgpt2.generation.engine import prepare_prompts
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings
@@ -148,7 +148,7 @@ def _scratch_tokenizer(config: Config, sources: list[Source]) -> BertTokenizer:
     scratch = config.model.from_scratch
     if scratch.vocabulary is None:
         return counted_tokenizer(sources, scratch.min_count)
-    return BertTokenizer(read_vocabulary(Path(scratch.vocabulary).expanduser()))
+    return BertTokenizer(read_vocabulary(user_path(scratch.vocabulary)))
 
 
 def _split(config: Config, tokenised: list[Tokenised]) -> tuple[Selected, Selected]:

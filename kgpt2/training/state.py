@@ -4,7 +4,10 @@ The file is a zip of NumPy arrays, one for each variable, written and read one a
 file from a whole one, and nothing in it can run code.
 """
 
+import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +15,14 @@ import keras
 import ml_dtypes
 import numpy as np
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped
+from kgpt2.files import open_regular
 
+# What zipfile and NumPy raise for one broken archive or another.
+_BROKEN = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError),
+    *(struct.error, zlib.error, zipfile.BadZipFile, SyntaxError),
+)
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
@@ -35,9 +44,10 @@ def write_state(path: Path, variables: Sequence[keras.Variable]) -> None:
 def is_whole(path: Path) -> bool:
     """Whether every array of a file is what was written."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            stored = all(entry.compress_size == entry.file_size for entry in archive.infolist())
+            return stored and archive.testzip() is None
+    except (*_BROKEN, RequestError):
         return False
 
 
@@ -45,16 +55,33 @@ def read_state(path: Path, variables: Sequence[keras.Variable]) -> None:
     """Gives variables the values in a file that `is_whole`.
 
     Raises:
-        RequestError: the file is of another network or optimizer.
+        RequestError: the file is of another network or optimizer, or broken.
     """
-    with np.load(path, allow_pickle=False) as archive:
-        if len(archive.files) != len(variables):
-            raise RequestError(f"{path}: holds {len(archive.files)} variables, this run has {len(variables)}")
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        if (count := len(archive.infolist())) != len(variables):
+            raise RequestError(f"{path}: holds {count} variables, this run has {len(variables)}")
         for number, variable in enumerate(variables):
-            array = archive[f"{number}"]
-            if array.shape != tuple(variable.shape):
+            try:
+                array = _read(archive, number, tuple(variable.shape))
+            except _BROKEN as error:
+                raise RequestError(f"{path}: {variable.path} cannot be read ({escaped(error)})") from None
+            if array is None:
                 raise RequestError(f"{path}: {variable.path} is of another shape than this run's")
             variable.assign(array.view(_BFLOAT16) if variable.dtype == "bfloat16" else array)
+
+
+def _read(archive: zipfile.ZipFile, number: int, shape: tuple[int, ...]) -> np.ndarray | None:
+    """An array of NumPy's format; None where it is not of this shape. No more is read than the shape asks for."""
+    with archive.open(f"{number}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        found, fortran, dtype = header(file)
+        if found != shape:
+            return None
+        if dtype.kind not in "biuf":
+            raise ValueError(f"{dtype} are no numbers")
+        data = file.read(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(data, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
 
 
 def _plain(variable: keras.Variable) -> np.ndarray:

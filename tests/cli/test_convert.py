@@ -115,15 +115,16 @@ def test_too_little_room_is_said_before_the_work(kgpt2, folder, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_one_line(process, folder, tmp_path):
+@pytest.mark.parametrize("to", ["keras", "transformers"])
+def test_a_limit_on_files_is_one_line(process, folder, tmp_path, to):
     program = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))\n"
-        f"sys.argv = ['kgpt2', 'convert', {str(folder)!r}, {str(tmp_path / 'out')!r}, '--to', 'transformers']\n"
+        f"sys.argv = ['kgpt2', 'convert', {str(folder)!r}, {str(tmp_path / 'out')!r}, '--to', {to!r}]\n"
         "from kgpt2.cli.main import main; main()"
     )
     result = process("-c", program)
-    assert result.status == 1
+    assert result.status == 2
     assert len(result.err.splitlines()) == 1
     assert "unexpected" not in result.err
     assert "File too large" in result.err

@@ -11,7 +11,7 @@ import numpy as np
 from kgpt2.checkpoints.formats.hdf5 import open_hdf5
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor, Tensors
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped, quoted
 
 # What GPT-2 calls a layer of a block, and where Keras keeps it.
 _BLOCK = {
@@ -82,12 +82,13 @@ def open_keras(path: Path, shape: Shape) -> Iterator[Tensors]:
                     raise RequestError(f"{path}: the weights do not fit config.json ({part} is missing)")
                 if tensor.shape != place.shape:
                     raise RequestError(
-                        f"{path}: the weights do not fit config.json ({part} is {tensor.shape}, not {place.shape})"
+                        f"{path}: the weights do not fit config.json "
+                        f"({part} is {quoted(tensor.shape)}, not {place.shape})"
                     )
             tensors[name] = _joined(parts, shapes[name])
         surplus = sorted(set(found) - used)
         if surplus:
-            raise RequestError(f"{path}: the weights do not fit config.json ({surplus[0]} is too many)")
+            raise RequestError(f"{path}: the weights do not fit config.json ({escaped(surplus[0])} is too many)")
         yield tensors
 
 

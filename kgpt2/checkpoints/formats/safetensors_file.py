@@ -11,7 +11,10 @@ import numpy as np
 import safetensors
 
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor, Tensors
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped
+from kgpt2.files import require_regular
+
+MAX_TENSORS = 50_000  # gpt2-xl has 581
 
 _CODES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _CODE_OF = {DTYPES[name]: code for code, name in _CODES.items()}
@@ -24,21 +27,32 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
     Raises:
         RequestError: the file is broken: the library checks that offsets, sizes and shapes agree with the file's.
     """
+    require_regular(path, "file of weights")
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(safetensors.safe_open(str(path), framework="numpy"))
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+            names = file.keys()
+            if len(names) > MAX_TENSORS:
+                raise RequestError(f"{path}: refused, it holds more than {MAX_TENSORS:,} tensors")
+            slices = {name: file.get_slice(name) for name in names}
         except (safetensors.SafetensorError, OSError) as error:
-            raise RequestError(f"{path}: not a safetensors file that can be read ({error})") from None
+            raise RequestError(f"{path}: not a safetensors file that can be read ({escaped(error, 200)})") from None
         yield {
             name: StoredTensor(
                 tuple(part.get_shape()),
                 DTYPES[_CODES[part.get_dtype()]],
-                lambda name=name: np.asarray(file.get_tensor(name)),
+                lambda name=name: _read(file, name, path),
             )
             for name, part in slices.items()
             if part.get_dtype() in _CODES
         }
+
+
+def _read(file: safetensors.safe_open, name: str, path: Path) -> np.ndarray:
+    try:
+        return np.asarray(file.get_tensor(name))
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
+        raise RequestError(f"{path}: {escaped(name)} cannot be read ({escaped(error)})") from None
 
 
 def write_safetensors(

@@ -11,15 +11,18 @@ from typing import BinaryIO
 import numpy as np
 
 from kgpt2.checkpoints.formats.torch_pickle import Storage, TensorView, read_pickle
+from kgpt2.checkpoints.formats.torch_zip import BROKEN, TorchZip
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor, Tensors
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped, quoted
+from kgpt2.files import open_regular
 
-# The description of gpt2-xl's tensors takes 0.1 MB.
-MAX_PICKLE_BYTES = 64 << 20
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-# What zipfile raises for one broken archive or another.
-_BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
+# A tied output layer is the embedding once more, and a tensor cut out of a wider one reaches over the rest of it.
+_TIMES_THE_FILE = 4
+
+# From a storage, the first of its bytes and their number to the bytes.
+ReadBytes = Callable[[Storage, int, int], bytes]
 
 
 @contextlib.contextmanager
@@ -30,52 +33,30 @@ def open_torch(path: Path) -> Iterator[Tensors]:
         RequestError: the file is broken, is no state dict, or asks for anything but tensors.
     """
     with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open_regular(path, "file of weights"))
         try:
-            file = stack.enter_context(path.open("rb"))
-            if zipfile.is_zipfile(path):
-                value, read_storage = _open_zip(stack.enter_context(zipfile.ZipFile(file)), str(path))
+            length = file.seek(0, 2)
+            file.seek(0)
+            if zipfile.is_zipfile(file):
+                value, read_bytes = _open_zip(stack.enter_context(zipfile.ZipFile(file)), str(path))
             else:
-                value, read_storage = _open_legacy(file, str(path))
-        except _BROKEN as error:
-            raise RequestError(f"{path}: not a PyTorch file that can be read ({error})") from None
-        yield _tensors(value, read_storage, str(path))
+                value, read_bytes = _open_legacy(file, length, str(path))
+        except BROKEN as error:
+            raise RequestError(f"{path}: not a PyTorch file that can be read ({escaped(error)})") from None
+        yield _tensors(value, read_bytes, length, str(path))
 
 
-ReadStorage = Callable[[Storage], bytes]
+def _open_zip(opened: zipfile.ZipFile, where: str) -> tuple[object, ReadBytes]:
+    archive = TorchZip(opened, where)
+
+    def read_bytes(storage: Storage, start: int, count: int) -> bytes:
+        return archive.read(storage.key, _size(storage), start, count)
+
+    return archive.value, read_bytes
 
 
-def _open_zip(archive: zipfile.ZipFile, where: str) -> tuple[object, ReadStorage]:
-    entries = {entry.filename: entry for entry in archive.infolist()}
-    for name, entry in entries.items():
-        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
-            raise RequestError(f"{where}: refused, the archive has an entry that leads out of it ({name!r})")
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise RequestError(f"{where}: refused, {name!r} is compressed, which PyTorch never does")
-    roots = [name.removesuffix("data.pkl") for name in entries if name.split("/")[1:] == ["data.pkl"]]
-    if len(roots) != 1:
-        raise RequestError(f"{where}: not a PyTorch file (it holds {len(roots)} descriptions of tensors, not one)")
-    root = roots[0]
-    if entries[root + "data.pkl"].file_size > MAX_PICKLE_BYTES:
-        raise RequestError(f"{where}: refused, the description of its tensors is too large")
-    if f"{root}byteorder" in entries and archive.read(f"{root}byteorder") != b"little":
-        raise RequestError(f"{where}: written on a big-endian machine, which kgpt2 does not read")
-
-    def read_storage(storage: Storage) -> bytes:
-        entry = entries.get(f"{root}data/{storage.key}")
-        wanted = storage.size * _dtype(storage).itemsize
-        if entry is None or entry.file_size != wanted:
-            found = "missing" if entry is None else f"{entry.file_size} bytes"
-            raise RequestError(f"{where}: storage {storage.key!r} is {found}, {wanted} bytes were promised")
-        try:
-            return archive.read(entry)
-        except _BROKEN as error:
-            raise RequestError(f"{where}: storage {storage.key!r} cannot be read ({error})") from None
-
-    with archive.open(root + "data.pkl") as pickled:
-        return read_pickle(pickled, where), read_storage
-
-
-def _open_legacy(file: BinaryIO, where: str) -> tuple[object, ReadStorage]:
+def _open_legacy(file: BinaryIO, length: int, where: str) -> tuple[object, ReadBytes]:
+    file.seek(0)
     start = file.read(2)
     if start == b"PK":
         raise RequestError(f"{where}: not a PyTorch file that can be read (a zip archive that is cut off)")
@@ -93,36 +74,42 @@ def _open_legacy(file: BinaryIO, where: str) -> tuple[object, ReadStorage]:
         raise RequestError(f"{where}: not a PyTorch file that can be read (its list of storages is broken)")
     places = {}
     position = file.tell()
-    length = file.seek(0, 2)
     for key in keys:
-        wanted = storages[key].size * _dtype(storages[key]).itemsize
+        wanted = _size(storages[key])
         file.seek(position)
         (size,) = struct.unpack("<q", file.read(8))
         if size != storages[key].size or position + 8 + wanted > length:
-            raise RequestError(f"{where}: storage {key!r} is cut off or of another size than promised")
+            raise RequestError(f"{where}: storage {quoted(key)} is cut off or of another size than promised")
         places[key] = position + 8, wanted
         position += 8 + wanted
 
-    def read_storage(storage: Storage) -> bytes:
-        if storage.key not in places:
-            raise RequestError(f"{where}: storage {storage.key!r} is missing")
-        start, size = places[storage.key]
-        file.seek(start)
-        return file.read(size)
+    def read_bytes(storage: Storage, start: int, count: int) -> bytes:
+        place, size = places.get(storage.key, (0, 0))
+        if size != _size(storage):
+            raise RequestError(f"{where}: storage {quoted(storage.key)} is missing, or of another size than promised")
+        file.seek(place + start)
+        data = file.read(count)
+        if len(data) != count:
+            raise RequestError(f"{where}: storage {quoted(storage.key)} is cut off")
+        return data
 
-    return value, read_storage
+    return value, read_bytes
 
 
-def _tensors(value: object, read_storage: ReadStorage, where: str) -> dict[str, StoredTensor]:
+def _tensors(value: object, read_bytes: ReadBytes, length: int, where: str) -> dict[str, StoredTensor]:
     tensors = {}
+    reach = 0
     for name, view in _views(value).items():
         if view.storage.dtype not in DTYPES:
             continue
         _require_inside(name, view, where)
-        tensors[name] = StoredTensor(view.shape, _dtype(view.storage), _reader(view, read_storage))
+        reach += _span(view) * _dtype(view.storage).itemsize
+        tensors[name] = StoredTensor(view.shape, _dtype(view.storage), _reader(view, read_bytes))
     if not tensors:
-        found = ", ".join(map(repr, list(value)[:3])) if isinstance(value, dict) and value else "nothing"
+        found = ", ".join(map(quoted, list(value)[:3])) if isinstance(value, dict) and value else "nothing"
         raise RequestError(f"{where}: a file of weights is a state dict, tensors by name; this one holds {found}")
+    if reach > _TIMES_THE_FILE * length:
+        raise RequestError(f"{where}: refused, its tensors share {length:,} bytes and claim {reach:,}")
     return tensors
 
 
@@ -132,22 +119,36 @@ def _views(value: object) -> dict[str, TensorView]:
     return {name: view for name, view in value.items() if isinstance(name, str) and isinstance(view, TensorView)}
 
 
+def _span(view: TensorView) -> int:
+    """How many numbers lie from the first of a tensor to its last, both included."""
+    if 0 in view.shape:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True))
+
+
 def _require_inside(name: str, view: TensorView, where: str) -> None:
-    last = view.offset + sum((size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True))
-    if 0 not in view.shape and last >= view.storage.size:
-        raise RequestError(f"{where}: {name} reaches beyond its storage; the file is broken")
+    if view.offset + _span(view) > view.storage.size:
+        raise RequestError(f"{where}: {escaped(name)} reaches beyond its storage; the file is broken")
     if math.prod(view.shape) > view.storage.size:
-        raise RequestError(f"{where}: {name} claims more numbers than its storage holds")
+        raise RequestError(f"{where}: {escaped(name)} claims more numbers than its storage holds")
 
 
-def _reader(view: TensorView, read_storage: ReadStorage) -> Callable[[], np.ndarray]:
+def _reader(view: TensorView, read_bytes: ReadBytes) -> Callable[[], np.ndarray]:
     def read() -> np.ndarray:
-        numbers = np.frombuffer(read_storage(view.storage), _dtype(view.storage))[view.offset :]
-        strides = [stride * numbers.itemsize for stride in view.strides]
-        return np.lib.stride_tricks.as_strided(numbers, view.shape, strides, writeable=False)
+        dtype = _dtype(view.storage)
+        data = read_bytes(view.storage, view.offset * dtype.itemsize, _span(view) * dtype.itemsize)
+        # A dimension of one place may name any stride.
+        steps = zip(view.shape, view.strides, strict=True)
+        strides = [stride * dtype.itemsize if size > 1 else 0 for size, stride in steps]
+        return np.ndarray(view.shape, dtype, data, strides=strides)
 
     return read
 
 
 def _dtype(storage: Storage) -> np.dtype:
     return DTYPES.get(storage.dtype) or np.dtype(storage.dtype)
+
+
+def _size(storage: Storage) -> int:
+    """In bytes."""
+    return storage.size * _dtype(storage).itemsize

@@ -8,10 +8,16 @@ Source of the instructions: the standard library's `pickletools`.
 
 import dataclasses
 import pickletools
+from collections.abc import Iterable
 from typing import BinaryIO
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, escaped
 
+# gpt2-xl's state dict is described by 25,000 instructions in 0.1 MB.
+MAX_INSTRUCTIONS = 500_000
+MAX_BYTES = 16 << 20
+MAX_DIMENSIONS = 64  # torch's own limit
+_BITS = 128  # of a whole number
 # torch's storage classes that hold numbers, and the type of the numbers.
 STORAGES = {
     "DoubleStorage": "float64",
@@ -38,7 +44,6 @@ _VALUES = {
     *("BINBYTES", "SHORT_BINBYTES"),
 }
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
-_MARK = object()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,22 +88,52 @@ def read_pickle(file: BinaryIO, where: str) -> object:
     """
     machine = _Machine(where)
     try:
-        for operation, argument, _ in pickletools.genops(file):
+        for number, (operation, argument, _) in enumerate(pickletools.genops(_Bounded(file, where))):
+            if number == MAX_INSTRUCTIONS:
+                raise RequestError(f"{where}: refused, the description of its tensors is too large")
             machine.run(operation.name, argument)
         return machine.result()
     except RequestError:
         raise
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError) as error:
-        raise RequestError(f"{where}: not a PyTorch file that can be read ({error})") from None
+        raise RequestError(f"{where}: not a PyTorch file that can be read ({escaped(error)})") from None
+
+
+class _Bounded:
+    """A file of which no more than `MAX_BYTES` are read, however much a length in it asks for."""
+
+    def __init__(self, file: BinaryIO, where: str):
+        self._file, self._where, self._left = file, where, MAX_BYTES
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        return self._counted(self._file.read(min(size, self._left + 1)))
+
+    def readline(self) -> bytes:
+        return self._counted(self._file.readline(self._left + 1))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise RequestError(f"{self._where}: refused, the description of its tensors is too large")
+        return data
 
 
 class _Machine:
+    """The stack machine; what a MARK sets apart is a stack of its own, so that no instruction looks through another.
+
+    A value may stand in many places of what is built, as pickle's memo allows. So nothing here walks through values:
+    that would take time, and memory, that grows exponentially with the size of the file.
+    """
+
     def __init__(self, where: str):
         self.where = where
         self.stack: list = []
+        self.below: list[list] = []
         self.memo: dict[int, object] = {}
 
     def result(self) -> object:
+        _require(not self.below)
         (value,) = self.stack
         return value
 
@@ -106,13 +141,15 @@ class _Machine:
         if operation in ("PROTO", "FRAME", "STOP"):
             return
         if operation in _VALUES:
+            _require(not isinstance(argument, int) or argument.bit_length() <= _BITS)
             self.stack.append(argument)
         elif operation in _CONSTANTS:
             self.stack.append(_CONSTANTS[operation])
         elif operation in _EMPTY:
             self.stack.append(_EMPTY[operation]())
         elif operation == "MARK":
-            self.stack.append(_MARK)
+            self.below.append(self.stack)
+            self.stack = []
         elif operation in ("BINPUT", "LONG_BINPUT", "PUT"):
             self.memo[argument] = self.stack[-1]
         elif operation == "MEMOIZE":
@@ -128,13 +165,12 @@ class _Machine:
             method(argument)
 
     def _pop_mark(self) -> list:
-        position = len(self.stack) - 1 - self.stack[::-1].index(_MARK)
-        values = self.stack[position + 1 :]
-        del self.stack[position:]
+        values, self.stack = self.stack, self.below.pop()
         return values
 
     def _tuple(self, _) -> None:
-        self.stack.append(tuple(self._pop_mark()))
+        values = self._pop_mark()
+        self.stack.append(tuple(values))
 
     def _tuple1(self, _) -> None:
         self.stack[-1:] = [tuple(self.stack[-1:])]
@@ -146,11 +182,12 @@ class _Machine:
         self.stack[-3:] = [tuple(self.stack[-3:])]
 
     def _list(self, _) -> None:
-        self.stack.append(self._pop_mark())
+        values = self._pop_mark()
+        self.stack.append(values)
 
     def _dict(self, _) -> None:
         values = self._pop_mark()
-        self.stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+        self.stack.append(_pairs(zip(values[::2], values[1::2], strict=True)))
 
     def _append(self, _) -> None:
         value = self.stack.pop()
@@ -165,12 +202,12 @@ class _Machine:
     def _setitem(self, _) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         _require(isinstance(self.stack[-1], dict))
-        self.stack[-1][key] = value
+        self.stack[-1].update(_pairs([(key, value)]))
 
     def _setitems(self, _) -> None:
         values = self._pop_mark()
         _require(isinstance(self.stack[-1], dict))
-        self.stack[-1].update(zip(values[::2], values[1::2], strict=True))
+        self.stack[-1].update(_pairs(zip(values[::2], values[1::2], strict=True)))
 
     def _pop(self, _) -> None:
         self.stack.pop()
@@ -183,9 +220,11 @@ class _Machine:
         self._name(module, name)
 
     def _name(self, module: str, name: str) -> None:
+        _require(isinstance(module, str) and isinstance(name, str))
         if (module, name) not in _FUNCTIONS and not (module == "torch" and name in STORAGES):
             raise RequestError(
-                f"{self.where}: refused, its pickle names {module}.{name}, which no file of weights needs\n"
+                f"{self.where}: refused, its pickle names {escaped(module)}.{escaped(name)}, which no file of weights "
+                "needs\n"
                 "nothing of it was run; save the weights as model.safetensors, or only model.state_dict()"
             )
         self.stack.append(Name(module, name))
@@ -200,11 +239,13 @@ class _Machine:
         arguments, function = self.stack.pop(), self.stack.pop()
         _require(isinstance(function, Name) and isinstance(arguments, tuple))
         if function.name == "OrderedDict":
-            self.stack.append(dict(*arguments))
+            self.stack.append(_pairs(_spent(*arguments)) if arguments else {})
         elif function.name == "_rebuild_parameter":
             self.stack.append(arguments[0])
         elif function.name == "Size":
-            self.stack.append(tuple(*arguments))
+            (sizes,) = arguments
+            _require(isinstance(sizes, list | tuple) and len(sizes) <= MAX_DIMENSIONS)
+            self.stack.append(tuple(sizes))
         else:
             self.stack.append(_tensor_view(*arguments[:4]))
 
@@ -216,13 +257,31 @@ class _Machine:
 
 def _tensor_view(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> TensorView:
     _require(isinstance(storage, Storage) and _is_count(offset))
-    _require(isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides))
+    _require(isinstance(shape, tuple) and isinstance(strides, tuple))
+    _require(len(shape) == len(strides) <= MAX_DIMENSIONS)
     _require(all(map(_is_count, shape + strides)))
     return TensorView(storage, offset, shape, strides)
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _spent(pairs: list) -> list:
+    """The pairs of a dictionary (Python 2's way to pickle one), which cannot be had a second time from the memo."""
+    _require(isinstance(pairs, list))
+    taken = pairs[:]
+    pairs.clear()
+    return taken
+
+
+def _pairs(pairs: Iterable) -> dict:
+    """A dictionary with plain keys: the hash of a tuple is computed from all that it holds, again for each place."""
+    found = {}
+    for key, value in pairs:
+        _require(isinstance(key, str | int | float | None))
+        found[key] = value
+    return found
 
 
 def _require(good: bool) -> None:

@@ -18,6 +18,7 @@ from kgpt2.data.poetry.collection import REVISION, Poem, read_poems
 from kgpt2.data.poetry.download import COMMIT, fetch
 from kgpt2.data.poetry.files import PARTS
 from kgpt2.data.splits import split_of
+from kgpt2.files import user_path
 
 _FEATURES = ("text", "title", "author", "dynasty", "form", "rhythmic", "group")
 _SPLITS = ("train", "validation", "test")
@@ -54,7 +55,7 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
     def __init__(self, *, path: str | Path | None = None, **options):
         """As TFDS, and `path`: the folder of chinese-poetry, in the layout of its repository or of its npm package."""
         super().__init__(**options)
-        self._path = None if path is None else Path(path).expanduser()
+        self._path = None if path is None else user_path(path)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -16,7 +16,7 @@ from kgpt2.data.poetry.rows import Row
 from kgpt2.data.poetry.variants import clause_pairs, first_variants
 from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json
+from kgpt2.files import open_regular, read_json
 from kgpt2.verse.form import form_of
 
 # Part of a source's identity: one more whenever cleaning or grouping changes what comes out.
@@ -156,7 +156,7 @@ def _identity(root: Path, part: str, script: str | None) -> str:
     for _, path in poem_files(root, part):
         digest.update(f"\n{path.name} ".encode())
         try:
-            with path.open("rb") as file:
+            with open_regular(path, "poem file") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise RequestError(f"{path}: cannot be read ({error.strerror})") from None

@@ -11,6 +11,7 @@ from kgpt2.data.template import fields, fill
 from kgpt2.data.tifu.prepared import NAME, default_data_dir, download, prepared_folder, read_prepared
 from kgpt2.data.tifu.rows import COLUMNS, PARTS, Row, read_rows
 from kgpt2.errors import RequestError
+from kgpt2.files import open_regular
 
 # Counted up where the same file would give other examples than before.
 REVISION = 1
@@ -92,7 +93,7 @@ def _digest(path: Path, settings: list) -> str:
     """SHA-256 of the settings and of a file's content, or of the names and contents of a folder's files."""
     digest = hashlib.sha256(json.dumps(settings).encode("utf-8"))
     for file in [path] if path.is_file() else sorted(path.iterdir()):
-        with file.open("rb") as opened:
+        with open_regular(file, "data file") as opened:
             content = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(json.dumps(["" if file == path else file.name, content]).encode("utf-8"))
     return digest.hexdigest()

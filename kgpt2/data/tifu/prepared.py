@@ -17,7 +17,7 @@ from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
 from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.files import temporary_folder
+from kgpt2.files import temporary_folder, user_path
 from kgpt2.outputs import claimed_folder
 
 NAME = "reddit_tifu"
@@ -33,7 +33,7 @@ _BY_HAND = (
 
 def default_data_dir() -> Path:
     """Where TFDS keeps its data: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def prepared_folder(data_dir: Path, part: str) -> Path:

@@ -1,14 +1,14 @@
 """The posts of reddit_tifu as rows, from the JSON lines that the dataset is published in or from like ones."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from kgpt2.data.example import Report
 from kgpt2.data.template import listed
+from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
 from kgpt2.errors import RequestError
+from kgpt2.files import json_fault, open_regular
 
 TEXTS = ("documents", "title", "tldr", "id")
 NUMBERS = ("ups", "num_comments", "score", "upvote_ratio")
@@ -71,17 +71,16 @@ def plain_number(value: float) -> int | float:
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
-        with path.open("rb") as raw:
+        with open_regular(path, "data file") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
+        with unpacked(path, packed) as (_, opened):
+            for number, line in enumerate(iter(lambda: opened.readline(MAX_LINE + 1), b""), 1):
+                require_line(line, f"{path}, line {number}")
                 yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except BROKEN_GZIP:
         raise RequestError(
             f"{path}, line {number + 1}: the gzip file ends early or is damaged; fetch it again"
         ) from None
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _parse(line: bytes) -> dict:
@@ -90,7 +89,7 @@ def _parse(line: bytes) -> dict:
     except UnicodeDecodeError as error:
         raise _BadRow("not UTF-8", f"not UTF-8 (byte {error.start} of the line is 0x{line[error.start]:02x})") from None
     except (ValueError, RecursionError) as error:
-        raise _BadRow("broken JSON", f"broken JSON ({getattr(error, 'msg', type(error).__name__)})") from None
+        raise _BadRow("broken JSON", f"broken JSON ({json_fault(error)})") from None
     if not isinstance(row, dict):
         raise _BadRow("no JSON object", f"a post is a JSON object, this is a {type(row).__name__}")
     return row

@@ -1,7 +1,6 @@
 """The run configuration: YAML, typed, unknown keys refused; every error names file, line, key and value."""
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +8,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 import yaml
 
-from kgpt2.errors import RequestError
+from kgpt2.config.yaml_text import read_yaml
+from kgpt2.errors import RequestError, escaped, quoted
 from kgpt2.files import read_text
 
 PositiveInt = Annotated[int, pydantic.Field(gt=0, lt=2**31)]
@@ -256,13 +256,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     text = read_text(path, "configuration")
     try:
-        tree = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)
+        tree, values = read_yaml(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise RequestError(f"{path}, line {mark.line + 1}: not YAML ({error.problem or error.context})") from None
+        line = f", line {mark.line + 1}" if mark else ""
+        raise RequestError(f"{path}{line}: not YAML ({escaped(error.problem or error.context)})") from None
     except yaml.YAMLError as error:
-        raise RequestError(f"{path}: not YAML ({error})") from None
+        raise RequestError(f"{path}: not YAML ({escaped(error)})") from None
     if not isinstance(values, dict):
         raise RequestError(f"{path}: a configuration is a mapping with the keys {', '.join(Config.model_fields)}")
     given = [_parse_override(override) for override in overrides]
@@ -276,33 +276,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         overridden = {tuple(keys) for keys, _ in given}
         # A union reports each of its members: one error a key is enough.
         errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
-        messages = [_explain(path, tree, overridden, keys, one) for keys, one in errors.items()]
-        raise RequestError("\n".join(messages[-2:])) from None
+        told = [_explain(path, tree, overridden, keys, one) for keys, one in list(errors.items())[-2:]]
+        raise RequestError("\n".join(told)) from None
 
 
 def dump_config(config: Config) -> str:
     """The configuration as YAML, every key written out."""
     return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader; 5e-5 is a number as in YAML 1.2, and a key given twice is an error."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a name", key.start_mark)
-            if key.value in seen:
-                problem = f"the key {key.value!r} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
-)
 
 _EXCLUSIVE = [
     (("train", "epochs"), ("train", "steps")),
@@ -328,7 +309,7 @@ def _parse_override(override: str) -> tuple[list[str], Any]:
     if not equals or not all(keys):
         raise RequestError(f"-o {override}: write it as key.key=value, for instance -o train.epochs=3")
     try:
-        return keys, yaml.load(value, Loader=_Loader)
+        return keys, read_yaml(value)[1]
     except yaml.YAMLError:
         # A text with a colon or a bracket need not be quoted twice, once for the shell and once for YAML.
         return keys, value
@@ -346,7 +327,7 @@ def _set(values: dict, keys: list[str], value: Any) -> None:
 
 
 def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys: tuple[str, ...], error: dict) -> str:
-    name = ".".join(keys)
+    name = escaped(".".join(keys))
     if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
         place = f"-o {name}"
     else:
@@ -361,7 +342,7 @@ def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys
         return f"{place}: missing, and there is no default"
     if error["type"] == "value_error":
         return f"{place}: {message}"
-    return f"{place}: {error['input']!r} will not do ({message[:1].lower()}{message[1:]})"
+    return f"{place}: {quoted(error['input'])} will not do ({message[:1].lower()}{message[1:]})"
 
 
 def _known_path(location: tuple) -> tuple[str, ...]:
