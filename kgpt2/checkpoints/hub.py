@@ -10,8 +10,8 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
-from kgpt2.checkpoints.hugging_face import WEIGHTS, has_weights
 from kgpt2.checkpoints.hugging_face_tokenizer import FILES as TOKENIZER_FILES
+from kgpt2.checkpoints.hugging_face_weights import WEIGHTS, has_weights
 from kgpt2.checkpoints.kaggle import reachable
 from kgpt2.errors import RequestError, WorkError
 
