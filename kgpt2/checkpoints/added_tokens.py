@@ -89,7 +89,7 @@ def in_order(path: Path, vocabulary: object, gaps: bool = False) -> list[str]:
     numbers = all(type(index) is int and index >= 0 for index in ids) and len(set(ids)) == len(ids)
     size = max(ids) + 1 if numbers and ids else 0
     missing = size - len(ids)
-    if not numbers or missing and not (gaps and "" in vocabulary and missing < len(ids)):
+    if not numbers or (missing and not (gaps and "" in vocabulary and missing < len(ids))):
         raise RequestError(f"{path}: the ids of its vocabulary do not run from 0 without a gap")
     tokens = [""] * size
     for token, index in vocabulary.items():

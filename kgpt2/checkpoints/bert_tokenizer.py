@@ -74,7 +74,7 @@ class BertTokenizer:
         special += [self.start_token, self.end_token]
         self.special_ids = tuple(dict.fromkeys(self.token_to_id[token] for token in special))
         self._whole = _any_of(self.whole_tokens)
-        self._folded = {self._fold(token): self.token_to_id[token] for token in self.folded_tokens}
+        self._folded = {self.fold(token): self.token_to_id[token] for token in self.folded_tokens}
         self._folded_pattern = _any_of(sorted(self._folded, key=len, reverse=True))
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
@@ -141,14 +141,14 @@ class BertTokenizer:
         """A text without tokens that are cut out of it as it was given."""
         if not self._folded:
             return self._encode_words(split_words(text, self.do_lower_case, self.strip_accents))
-        text, ids, position = self._fold(text), [], 0
+        text, ids, position = self.fold(text), [], 0
         for match in self._folded_pattern.finditer(text):
             ids += self._encode_words(_WORD.findall(text[position : match.start()]))
             ids.append(self._folded[match.group()])
             position = match.end()
         return ids + self._encode_words(_WORD.findall(text[position:]))
 
-    def _fold(self, text: str) -> str:
+    def fold(self, text: str) -> str:
         """A text cleaned and lower-cased, and with spaces around its CJK characters."""
         return _CJK.sub(r" \g<0> ", normalise(text, self.do_lower_case, self.strip_accents))
 

@@ -57,7 +57,7 @@ class BpeTokenizer:
         if missing := [token for token in self.added_tokens if token not in self.token_to_id]:
             raise RequestError(f"{where}: the vocabulary lacks {missing[0]!r}")
         own = [token for token in (END_OF_TEXT, self.start_token, self.end_token) if token in self.token_to_id]
-        special = [*own, *(token for token, is_special in self.added_tokens.items() if is_special)]
+        special = [*dict.fromkeys(own), *(token for token, is_special in self.added_tokens.items() if is_special)]
         self.start_id, self.end_id = self.token_to_id[self.start_token], self.token_to_id[self.end_token]
         self.newline_id = self.token_to_id[self.tokens.newline] if self.tokens.newline else None
         self.special_ids = tuple(dict.fromkeys(self.token_to_id[token] for token in special))
@@ -90,9 +90,7 @@ class BpeTokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, special tokens left out; half a character at the end becomes U+FFFD."""
-        return decode_lines(
-            ids, self.newline_id, lambda line: self._tokenizer.decode(line, skip_special_tokens=True)
-        )
+        return decode_lines(ids, self.newline_id, lambda line: self._tokenizer.decode(line, skip_special_tokens=True))
 
     def _built(self, special: list[str], where: str) -> tokenizers.Tokenizer:
         try:
@@ -109,6 +107,18 @@ class BpeTokenizer:
         built.add_special_tokens([added[token] for token in special])
         built.add_tokens([token for text, token in added.items() if text not in special])
         return built
+
+
+def is_stock(tokenizer: BpeTokenizer) -> bool:
+    """Whether KerasHub's GPT2Tokenizer holds all of it: <|endoftext|> at both ends, and no added tokens but special."""
+    own = tokenizer.tokens == SpecialTokens(END_OF_TEXT, END_OF_TEXT)
+    return own and all(tokenizer.added_tokens.values()) and not tokenizer.normalized
+
+
+def whole_tokens(tokenizer: BpeTokenizer) -> list[str]:
+    """The tokens that are cut out of a text whole, <|endoftext|> first where it is there."""
+    own = (END_OF_TEXT, *tokenizer.tokens.named().values(), *tokenizer.added_tokens)
+    return [token for token in dict.fromkeys(own) if token in tokenizer.token_to_id]
 
 
 def read_bpe_files(vocabulary: Path, merges: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:

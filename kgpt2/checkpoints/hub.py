@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
+from kgpt2.checkpoints import adapter
 from kgpt2.checkpoints.hugging_face_tokenizer import FILES as TOKENIZER_FILES
 from kgpt2.checkpoints.hugging_face_weights import WEIGHTS, has_weights
 from kgpt2.checkpoints.kaggle import reachable
@@ -57,7 +58,16 @@ def cached(model: str) -> Path | None:
     complete = (snapshot / "config.json").is_file() and (
         has_weights(snapshot) or (snapshot / "model.weights.h5").is_file()
     )
+    complete = complete or (adapter.is_adapter(snapshot) and adapter.has_adapter_weights(snapshot))
     return snapshot if complete else None
+
+
+def is_name(model: str) -> bool:
+    """Whether a text is hf://ORGANISATION/NAME, with or without a revision."""
+    try:
+        return model.startswith("hf://") and bool(_parts(model))
+    except RequestError:
+        return False
 
 
 def _parts(model: str) -> tuple[str, str]:
@@ -120,6 +130,9 @@ def _wanted(model: str, names: Iterable[str]) -> list[str]:
             return [*described, weights]
         if f"{weights}.index.json" in names:
             return [*described, f"{weights}.index.json", *filter(shards.fullmatch, names)]
+    for weights in adapter.WEIGHTS:
+        if weights in names and adapter.CONFIG in names:
+            return [adapter.CONFIG, *described, weights]
     raise RequestError(f"{model}: the repository holds no weights that kgpt2 reads ({', '.join(WEIGHTS)})")
 
 

@@ -5,13 +5,16 @@ Only numbers and names are taken out of its JSON files; no class that they name 
 
 import contextlib
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer, read_bpe_files
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.formats.keras_file import open_keras
 from kgpt2.checkpoints.shape import Shape
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.errors import RequestError
@@ -30,8 +33,12 @@ class Preset(Checkpoint):
         return open_keras(self.folder / "model.weights.h5", self.shape)
 
 
-def read_preset(folder: Path) -> Preset:
+def read_preset(folder: Path, tokens: SpecialTokens | None = None) -> Preset:
     """Reads the description of a preset folder.
+
+    Args:
+        folder: of the preset.
+        tokens: what begins and ends a text and breaks its lines, where a user names it.
 
     Raises:
         RequestError: a file is missing or broken, or the model is not a GPT-2 that kgpt2 knows.
@@ -50,7 +57,7 @@ def read_preset(folder: Path) -> Preset:
     shape = Shape(**{field.name: config.get(field.name) for field in dataclasses.fields(Shape)})
     if fault := shape.fault():
         raise RequestError(f"{path}: {fault}, which is no shape of a GPT-2")
-    tokenizer = _chinese_tokenizer(folder) if name in _CHINESE else _stock_tokenizer(folder)
+    tokenizer = (_chinese_tokenizer if name in _CHINESE else _bpe_tokenizer)(folder, tokens or SpecialTokens())
     if tokenizer.vocabulary_size > shape.vocabulary_size:
         raise RequestError(
             f"{folder}: the vocabulary has {tokenizer.vocabulary_size} tokens, "
@@ -61,19 +68,32 @@ def read_preset(folder: Path) -> Preset:
     return Preset(folder, shape, tokenizer, sequence_length)
 
 
-def _stock_tokenizer(folder: Path) -> Tokenizer:
+def _bpe_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     assets = folder / "assets" / "tokenizer"
     config = _config_of(folder / "tokenizer.json") if (folder / "tokenizer.json").is_file() else {}
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
-    added = [token for token in config.get("unsplittable_tokens") or () if token != END_OF_TEXT]
-    return BpeTokenizer(token_to_id, merges, dict.fromkeys(added, True), where=str(assets))
+    listed = [token for token in config.get("unsplittable_tokens") or () if token != END_OF_TEXT]
+    added = config.get("added_tokens") or dict.fromkeys(listed, True)
+    return BpeTokenizer(token_to_id, merges, where=str(assets), **_recorded(config, added, tokens, token_to_id))
 
 
-def _chinese_tokenizer(folder: Path) -> Tokenizer:
+def _chinese_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     config = _config_of(folder / "tokenizer.json")
-    vocabulary = read_vocabulary(folder / "assets" / "tokenizer" / "vocabulary.txt")
-    added = config.get("added_tokens") or {}
-    return BertTokenizer(vocabulary, bool(config.get("do_lower_case")), config.get("strip_accents"), added)
+    path = folder / "assets" / "tokenizer" / "vocabulary.txt"
+    vocabulary = read_vocabulary(path)
+    recorded = _recorded(config, config.get("added_tokens") or {}, tokens, vocabulary)
+    try:
+        return BertTokenizer(vocabulary, bool(config.get("do_lower_case")), config.get("strip_accents"), **recorded)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
+
+
+def _recorded(config: dict, added: dict, tokens: SpecialTokens, vocabulary: Collection[str]) -> dict[str, Any]:
+    """What a preset tells of added tokens, and of the first and last token of a text and its line breaks."""
+    told = SpecialTokens(*(config.get(f"{name}_token") for name in ("start", "end", "newline")))
+    tokens = tokens.over(told)
+    tokens.require_in(vocabulary)
+    return {"added_tokens": added, "normalized": config.get("normalized_tokens") or (), "tokens": tokens}
 
 
 def _refuse_quantized(path: Path, config: dict) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
-from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT
+from kgpt2.checkpoints.bpe_tokenizer import is_stock, whole_tokens
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.formats.keras_file import write_keras
 from kgpt2.files import write_json, write_text
@@ -21,6 +21,7 @@ _KGPT2 = {
     "task": ("kgpt2.models.causal_lm", "kgpt2", "ChineseGPT2CausalLM"),
 }
 _KERAS_HUB = {
+    "own_tokenizer": ("kgpt2.models.bpe_tokenizer", "kgpt2", "GPT2Tokenizer"),
     "backbone": ("keras_hub.src.models.gpt2.gpt2_backbone", "keras_hub", "GPT2Backbone"),
     "tokenizer": ("keras_hub.src.models.gpt2.gpt2_tokenizer", "keras_hub", "GPT2Tokenizer"),
     "preprocessor": (
@@ -92,11 +93,15 @@ def _tokenizer(checkpoint: Checkpoint) -> dict:
             "strip_accents": plain.strip_accents,
             "special_tokens_in_strings": False,
             "do_lower_case": plain.do_lower_case,
-            "added_tokens": plain.added_tokens,
         }
     else:
-        config |= {"add_prefix_space": False, "unsplittable_tokens": [END_OF_TEXT, *plain.added_tokens]}
-    return _object(checkpoint, "tokenizer", config, dtype="int32")
+        config |= {"add_prefix_space": False, "unsplittable_tokens": whole_tokens(plain)}
+    kind = "tokenizer"
+    if isinstance(plain, BertTokenizer) or not is_stock(plain):
+        kind = "tokenizer" if isinstance(plain, BertTokenizer) else "own_tokenizer"
+        config |= {"added_tokens": plain.added_tokens, "normalized_tokens": sorted(plain.normalized)}
+        config |= {f"{name}_token": token for name, token in dataclasses.asdict(plain.tokens).items()}
+    return _object(checkpoint, kind, config, dtype="int32")
 
 
 def _object(checkpoint: Checkpoint, kind: str, config: dict, dtype: str = "float32") -> dict:
@@ -106,7 +111,7 @@ def _object(checkpoint: Checkpoint, kind: str, config: dict, dtype: str = "float
     return {
         "module": module,
         "class_name": name,
-        "config": {"name": kind, "trainable": True, "dtype": policy, **config},
+        "config": {"name": kind.removeprefix("own_"), "trainable": True, "dtype": policy, **config},
         "registered_name": f"{package}>{name}",
     }
 
