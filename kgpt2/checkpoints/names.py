@@ -48,11 +48,11 @@ def read_model(model: str, tokens: SpecialTokens | None = None, base: str | None
 def _read_folder(folder: Path, model: str, tokens: SpecialTokens | None) -> Checkpoint:
     """A whole model."""
     path = folder / "config.json"
-    config = read_json(path, "model configuration") if path.is_file() else None
-    native = find_native(folder)
-    if native and (config is None or is_uer_config(config)):
+    described, native = path.is_file(), find_native(folder)
+    config = read_json(path, "model configuration") if described else {}
+    if native and (not described or is_uer_config(config)):
         return read_native(native, tokens)
-    if config is None:
+    if not described:
         raise RequestError(f"{model}: no model in this folder (no config.json: no preset, run or Hugging Face folder)")
     if isinstance(config, dict) and "registered_name" in config:
         return read_preset(folder, tokens)

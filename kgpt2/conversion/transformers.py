@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kgpt2.checkpoints.bert_tokenizer import MASK, PAD, UNKNOWN, BertTokenizer
-from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT
+from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.formats.safetensors_file import write_safetensors
 from kgpt2.conversion.tokenizer_json import tokenizer_json
@@ -30,7 +30,7 @@ def write_transformers(
     """
     ids = _special_ids(checkpoint.tokenizer)
     write_json(folder / "config.json", _config(checkpoint) | ids)
-    write_json(folder / "generation_config.json", _generation(checkpoint, ids))
+    write_json(folder / "generation_config.json", generation_config(checkpoint))
     _write_tokenizer(folder, checkpoint)
     shapes = {f"transformer.{name}": (shape, dtypes[name]) for name, shape in checkpoint.shape.tensors().items()}
     renamed = ((f"transformer.{name}", array) for name, array in arrays)
@@ -68,9 +68,10 @@ def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:
     return ids | ({"pad_token_id": tokenizer.pad_id} if isinstance(tokenizer, BertTokenizer) else {})
 
 
-def _generation(checkpoint: Checkpoint, ids: dict[str, int]) -> dict[str, Any]:
-    """What `generate` starts from: the ids, and what `kgpt2 generate` forbids by default."""
+def generation_config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `generate` starts from: the ids, and those that `kgpt2 generate` forbids by default or always."""
     tokenizer = checkpoint.tokenizer
+    ids = _special_ids(tokenizer)
     nobody = range(tokenizer.vocabulary_size, checkpoint.shape.vocabulary_size)
     banned = [*tokenizer.default_bans, *nobody]
     pad = {"pad_token_id": ids.get("pad_token_id", ids["eos_token_id"])}
@@ -78,11 +79,7 @@ def _generation(checkpoint: Checkpoint, ids: dict[str, int]) -> dict[str, Any]:
 
 
 def _write_tokenizer(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes tokenizer.json, which transformers reads, and the vocabulary as older programs want it.
-
-    The class is the one that takes tokenizer.json as it is: BertTokenizer would put [SEP] behind every prompt, and
-    GPT2Tokenizer nothing in front of it.
-    """
+    """Writes tokenizer.json, which transformers reads, and the vocabulary as older programs want it."""
     tokenizer = checkpoint.tokenizer
     roles: dict[str, str] = {"bos_token": tokenizer.start_token, "eos_token": tokenizer.end_token}
     options: dict[str, Any] = {}
@@ -98,14 +95,14 @@ def _write_tokenizer(folder: Path, checkpoint: Checkpoint) -> None:
         write_text(folder / "vocab.txt", "".join(f"{token}\n" for token in tokenizer.vocabulary))
     else:
         roles |= {"unk_token": END_OF_TEXT} if END_OF_TEXT in tokenizer.token_to_id else {}
-        options = {"add_prefix_space": False}
+        options = {"add_prefix_space": False, "add_bos_token": True}
         merges = "".join(f"{first} {second}\n" for first, second in tokenizer.merges)
         write_json(folder / "vocab.json", tokenizer.token_to_id)
         write_text(folder / "merges.txt", "#version: 0.2\n" + merges)
     described = tokenizer_json(tokenizer)
     added = {str(entry["id"]): {k: v for k, v in entry.items() if k != "id"} for entry in described["added_tokens"]}
     config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
+        "tokenizer_class": _tokenizer_class(tokenizer),
         "model_max_length": checkpoint.shape.max_sequence_length,
         # GPT-2 would add the embeddings of token types, which every sentence of BERT's has, to those of the tokens.
         "model_input_names": ["input_ids", "attention_mask"],
@@ -117,3 +114,13 @@ def _write_tokenizer(folder: Path, checkpoint: Checkpoint) -> None:
     write_json(folder / "tokenizer.json", described)
     write_json(folder / "tokenizer_config.json", config)
     write_json(folder / "special_tokens_map.json", roles)
+
+
+def _tokenizer_class(tokenizer: Tokenizer) -> str:
+    """The class that takes tokenizer.json as it is, where GPT2Tokenizer does not do.
+
+    BertTokenizer would put [SEP] behind every prompt. GPT2Tokenizer adds <|endoftext|> to a vocabulary without it, and
+    breaks no lines.
+    """
+    gpt2 = isinstance(tokenizer, BpeTokenizer) and END_OF_TEXT in tokenizer.token_to_id
+    return "GPT2Tokenizer" if gpt2 and tokenizer.newline_id is None else "PreTrainedTokenizerFast"
