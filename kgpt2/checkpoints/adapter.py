@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +172,10 @@ def _merged(
         scale = _scale(layer, parts, config, where)
         merged[f"{layer}.weight"] = _sum(f"{layer}.weight", merged[f"{layer}.weight"], parts, scale, where)
         if "lora_B.bias" in parts:
-            bias = merged[f"{layer}.bias"]
-            merged[f"{layer}.bias"] = _lazily(bias.shape, _plus(bias, parts["lora_B.bias"], scale))
+            bias, added = merged.get(f"{layer}.bias"), parts["lora_B.bias"]
+            if bias is None or bias.shape != added.shape:
+                raise RequestError(f"{where}: the bias of {layer} is of another shape; is it another base?")
+            merged[f"{layer}.bias"] = _lazily(bias.shape, _plus(bias, added, scale))
     return merged
 
 
@@ -193,16 +195,17 @@ def _require_tied(layers: Mapping[str, object], whole: dict[str, StoredTensor], 
 def _scale(layer: str, parts: Mapping[str, StoredTensor], config: Mapping[str, Any], where: str) -> float:
     """What the product of the factors is multiplied by."""
     first = parts.get("lora_A.weight")
-    if first is None or "lora_B.weight" not in parts or len(first.shape) != 2 or not first.shape[0]:
+    second = parts.get("lora_B.weight")
+    if first is None or second is None or not len(first.shape) == len(second.shape) == 2 or not first.shape[0]:
         raise RequestError(f"{where}: {layer[:80]!r} lacks one of its two factors")
-    alpha = config["lora_alpha"]
+    alpha = float(config["lora_alpha"])
     for pattern, value in (config.get("alpha_pattern") or {}).items():
         # PEFT reads a regular expression; a stranger's could run for ever, so only plain ends of names are read.
         plain = pattern.removeprefix("^").replace("\\.", ".")
         if not re.fullmatch(r"[\w.]+", plain):
             raise RequestError(f"{where}: alpha_pattern {pattern[:60]!r} is more than the end of a name")
         if f".transformer.{layer}".endswith(f".{plain}"):
-            alpha = value
+            alpha = float(value)
             break
     rank = first.shape[0]
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
@@ -210,12 +213,12 @@ def _scale(layer: str, parts: Mapping[str, StoredTensor], config: Mapping[str, A
 
 def _sum(name: str, stored: StoredTensor, parts: Mapping[str, StoredTensor], scale: float, where: str) -> StoredTensor:
     """A matrix `(in, out)` and the scaled product of its factors A `(rank, in)` and B `(out, rank)`."""
-    first, second, magnitude = (parts.get(f"lora_{part}.weight") for part in ("A", "B", "magnitude_vector"))
-    if first.shape[::-1] != (stored.shape[0], second.shape[-1]) or second.shape[0] != stored.shape[1]:
-        raise RequestError(
-            f"{where}: the factors of {name} are {first.shape} and {second.shape}, "
-            f"which do not make {stored.shape}; is it another base?"
-        )
+    first, second = parts["lora_A.weight"], parts["lora_B.weight"]
+    magnitude = parts.get("lora_magnitude_vector.weight")
+    fits = (second.shape[0], first.shape[1]) == stored.shape[::-1] and second.shape[1] == first.shape[0]
+    if not fits or (magnitude is not None and magnitude.shape != stored.shape[1:]):
+        shapes = ", ".join(str(part.shape) for part in parts.values())
+        raise RequestError(f"{where}: {name} is {stored.shape}, and {shapes} do not fit it; is it another base?")
 
     def read() -> np.ndarray:
         product = np.asarray(second.read(), np.float32) @ np.asarray(first.read(), np.float32)
@@ -224,14 +227,12 @@ def _sum(name: str, stored: StoredTensor, parts: Mapping[str, StoredTensor], sca
             weight *= np.asarray(magnitude.read(), np.float32) / np.linalg.norm(weight, axis=0)
         return weight
 
-    if magnitude is not None and magnitude.shape != stored.shape[1:]:
-        raise RequestError(f"{where}: the magnitudes of {name} are {magnitude.shape}, not {stored.shape[1:]}")
     return _lazily(stored.shape, read)
 
 
-def _plus(stored: StoredTensor, other: StoredTensor, scale: float):
+def _plus(stored: StoredTensor, other: StoredTensor, scale: float) -> Callable[[], np.ndarray]:
     return lambda: np.asarray(stored.read(), np.float32) + np.float32(scale) * np.asarray(other.read(), np.float32)
 
 
-def _lazily(shape: tuple[int, ...], read) -> StoredTensor:
+def _lazily(shape: tuple[int, ...], read: Callable[[], np.ndarray]) -> StoredTensor:
     return StoredTensor(shape, DTYPES["float32"], read)

@@ -85,19 +85,21 @@ def in_order(path: Path, vocabulary: object, gaps: bool = False) -> list[str]:
     Raises:
         RequestError: ids are missing or no numbers.
     """
-    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [None]
-    numbers = all(type(index) is int and index >= 0 for index in ids) and len(set(ids)) == len(ids)
-    size = max(ids) + 1 if numbers and ids else 0
-    missing = size - len(ids)
-    if not numbers or (missing and not (gaps and "" in vocabulary and missing < len(ids))):
-        raise RequestError(f"{path}: the ids of its vocabulary do not run from 0 without a gap")
+    refused = RequestError(f"{path}: the ids of its vocabulary do not run from 0 without a gap")
+    if not isinstance(vocabulary, dict) or not all(type(index) is int for index in vocabulary.values()):
+        raise refused
+    size = max(vocabulary.values(), default=-1) + 1
+    missing = size - len(set(vocabulary.values()))
+    whole = min(vocabulary.values(), default=0) >= 0 and size == len(vocabulary) + missing
+    if not whole or (missing and not (gaps and "" in vocabulary and missing < len(vocabulary))):
+        raise refused
     tokens = [""] * size
     for token, index in vocabulary.items():
         tokens[index] = token
     return tokens
 
 
-def as_list(path: Path, value: object) -> list:
+def as_list(path: Path, value: object) -> list[Any]:
     """A value that must be a list.
 
     Raises:
@@ -108,14 +110,18 @@ def as_list(path: Path, value: object) -> list:
     return value
 
 
-def _entries(folder: Path, config: Mapping[str, Any], fast: Mapping[str, Any]) -> tuple[Path, dict[str, dict]]:
+def _entries(
+    folder: Path, config: Mapping[str, Any], fast: Mapping[str, Any]
+) -> tuple[Path, dict[str, dict[str, Any]]]:
     """What the three files say of each token, the last of them counting most, and the file to name in errors."""
     special = set(_named(config))
     path = folder / "added_tokens.json"
     listed = read_json(path, "part of a tokenizer") if path.is_file() else {}
     if not isinstance(listed, dict):
         raise RequestError(f"{path}: not a JSON object")
-    entries: dict[str, dict] = {token: {"id": index, "special": token in special} for token, index in listed.items()}
+    entries: dict[str, dict[str, Any]] = {
+        token: {"id": index, "special": token in special} for token, index in listed.items()
+    }
     rows, decoder = fast.get("added_tokens") or [], config.get("added_tokens_decoder") or {}
     where = folder / ("tokenizer_config.json" if decoder else "tokenizer.json")
     if not isinstance(decoder, dict) or not isinstance(rows, list):

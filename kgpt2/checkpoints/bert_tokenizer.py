@@ -153,8 +153,9 @@ class BertTokenizer:
         return _CJK.sub(r" \g<0> ", normalise(text, self.do_lower_case, self.strip_accents))
 
     def _encode_words(self, words: list[str]) -> list[int]:
-        ids = list(map(self.token_to_id.get, words))
-        if None not in ids:
+        known = self.token_to_id.get
+        ids = [known(word, -1) for word in words]
+        if -1 not in ids:
             return ids
         return [index for word in words for index in self._word_ids(word)]
 

@@ -47,9 +47,9 @@ class BpeTokenizer:
         self.normalized = frozenset(normalized)
         self.tokens = (tokens or SpecialTokens()).over(SpecialTokens(END_OF_TEXT, END_OF_TEXT))
         self.start_token, self.end_token = self.tokens.start or END_OF_TEXT, self.tokens.end or END_OF_TEXT
-        if missing := {self.start_token, self.end_token} - self.token_to_id.keys():
+        if absent := {self.start_token, self.end_token} - self.token_to_id.keys():
             raise RequestError(
-                f"{where}: not a GPT-2 vocabulary, it lacks {min(missing)}\n"
+                f"{where}: not a GPT-2 vocabulary, it lacks {min(absent)}\n"
                 "--start-token and --end-token name its own first and last token of a text"
             )
         if sorted(self.token_to_id.values()) != list(range(len(self.token_to_id))):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.hugging_face_config import dropout_notes, read_shape, told_ids
@@ -70,7 +71,7 @@ def require_rows(folder: Path, tokenizer: Tokenizer, rows: int) -> None:
         )
 
 
-def _notes(folder: Path, config: dict, tokenizer: Tokenizer) -> Iterator[str]:
+def _notes(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> Iterator[str]:
     yield from dropout_notes(config)
     ends = told_ids(config, "eos_token_id", tokenizer.vocabulary_size)
     if ends and ends != [tokenizer.end_id]:

@@ -25,7 +25,7 @@ UNTOLD_ID = 50256
 def is_gpt2(config: Mapping[str, Any]) -> bool:
     """Whether a configuration describes a GPT-2; before the end of 2019 none said so in words."""
     if "model_type" in config:
-        return config["model_type"] == "gpt2"
+        return bool(config["model_type"] == "gpt2")
     named = all(key in config or other in config for key, other in list(_OTHER_NAMES.items())[:3])
     return named and not _NOT_GPT2 & config.keys()
 

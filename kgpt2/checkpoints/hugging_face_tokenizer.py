@@ -89,7 +89,12 @@ def _refuse_look_alikes(folder: Path, kind: object, config: Mapping[str, Any]) -
 
 
 def _bert(
-    folder: Path, config: dict, fast: dict, vocabulary: list[str], model: Mapping[str, Any], tokens: SpecialTokens
+    folder: Path,
+    config: dict[str, Any],
+    fast: dict[str, Any],
+    vocabulary: list[str],
+    model: Mapping[str, Any],
+    tokens: SpecialTokens,
 ) -> BertTokenizer:
     normalizer = fast.get("normalizer") or {}
     lower = config.get("do_lower_case", normalizer.get("lowercase", True))
@@ -116,8 +121,8 @@ def _bert(
 
 def _bpe(
     folder: Path,
-    config: dict,
-    fast: dict,
+    config: dict[str, Any],
+    fast: dict[str, Any],
     token_to_id: dict[str, int],
     merges: list[tuple[str, str]],
     model: Mapping[str, Any],
@@ -145,7 +150,7 @@ def _arguments(added: Mapping[str, Added], tokens: SpecialTokens, vocabulary: An
 
 
 def _told(
-    folder: Path, config: dict, model: Mapping[str, Any], vocabulary: list[str], family: SpecialTokens
+    folder: Path, config: dict[str, Any], model: Mapping[str, Any], vocabulary: list[str], family: SpecialTokens
 ) -> SpecialTokens:
     """What the files say of the first and last token of a text, and of line breaks.
 
@@ -182,7 +187,7 @@ def _told(
     )
 
 
-def _require_wordpiece(path: Path, fast: dict) -> None:
+def _require_wordpiece(path: Path, fast: dict[str, Any]) -> None:
     model, normalizer, before = fast["model"], fast.get("normalizer") or {}, fast.get("pre_tokenizer") or {}
     good = (
         model.get("unk_token") == "[UNK]"
@@ -197,7 +202,7 @@ def _require_wordpiece(path: Path, fast: dict) -> None:
         raise RequestError(f"{path}: a WordPiece tokenizer, but not BERT's (model, normalizer or pre_tokenizer differ)")
 
 
-def _require_byte_level(path: Path, fast: dict) -> None:
+def _require_byte_level(path: Path, fast: dict[str, Any]) -> None:
     model, before = fast["model"], fast.get("pre_tokenizer") or {}
     good = (
         not any(model.get(key) for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"))
@@ -220,7 +225,7 @@ def _merges(path: Path, merges: object) -> list[tuple[str, str]]:
     return pairs
 
 
-def _object(path: Path) -> dict:
+def _object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     value = read_json(path, "part of a tokenizer")

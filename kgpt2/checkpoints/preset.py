@@ -74,36 +74,42 @@ def _bpe_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
     listed = [token for token in config.get("unsplittable_tokens") or () if token != END_OF_TEXT]
     added = config.get("added_tokens") or dict.fromkeys(listed, True)
-    return BpeTokenizer(token_to_id, merges, where=str(assets), **_recorded(config, added, tokens, token_to_id))
+    return BpeTokenizer(token_to_id, merges, where=str(assets), **_recorded(assets, config, added, tokens, token_to_id))
 
 
 def _chinese_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     config = _config_of(folder / "tokenizer.json")
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
     vocabulary = read_vocabulary(path)
-    recorded = _recorded(config, config.get("added_tokens") or {}, tokens, vocabulary)
+    recorded = _recorded(path, config, config.get("added_tokens") or {}, tokens, vocabulary)
     try:
         return BertTokenizer(vocabulary, bool(config.get("do_lower_case")), config.get("strip_accents"), **recorded)
     except ValueError as error:
         raise RequestError(f"{path}: {error}") from None
 
 
-def _recorded(config: dict, added: dict, tokens: SpecialTokens, vocabulary: Collection[str]) -> dict[str, Any]:
+def _recorded(
+    where: Path, config: dict[str, Any], added: dict[str, Any], tokens: SpecialTokens, vocabulary: Collection[str]
+) -> dict[str, Any]:
     """What a preset tells of added tokens, and of the first and last token of a text and its line breaks."""
     told = SpecialTokens(*(config.get(f"{name}_token") for name in ("start", "end", "newline")))
+    normalized = config.get("normalized_tokens") or []
+    names = [*told.named().values(), *(normalized if isinstance(normalized, list) else [normalized])]
+    if not all(isinstance(name, str) and name in vocabulary for name in names):
+        raise RequestError(f"{where}: its tokens are not those of its vocabulary")
     tokens = tokens.over(told)
     tokens.require_in(vocabulary)
-    return {"added_tokens": added, "normalized": config.get("normalized_tokens") or (), "tokens": tokens}
+    return {"added_tokens": added, "normalized": normalized, "tokens": tokens}
 
 
-def _refuse_quantized(path: Path, config: dict) -> None:
+def _refuse_quantized(path: Path, config: dict[str, Any]) -> None:
     policy = config.get("dtype")
     text = str(policy)
     if policy is not None and any(word in text for word in ("DTypePolicyMap", "int8", "int4", "float8", "gptq", "awq")):
         raise RequestError(f"{path}: the preset is quantized; kgpt2 loads float presets (quantize when you generate)")
 
 
-def _config_of(path: Path) -> dict:
+def _config_of(path: Path) -> dict[str, Any]:
     document = read_json(path, "part of a preset")
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from kgpt2.checkpoints import uer_names
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
@@ -59,21 +60,29 @@ def read_native(path: Path, tokens: SpecialTokens | None = None) -> UerFile:
     Raises:
         RequestError: a file is missing or broken, or the network is no GPT-2 of UER-py.
     """
-    folder, config = path.parent, {}
-    if (folder / "config.json").is_file():
-        config = read_json(folder / "config.json", "model configuration")
-        config = config if is_uer_config(config) else {}
+    folder = path.parent
+    config = _config(folder / "config.json")
     if config.get("hidden_act") not in _TANH_GELU:
         raise RequestError(f"{folder / 'config.json'}: hidden_act is {config['hidden_act']!r}, GPT-2 has gelu_fast")
     heads = config.get("heads_num")
     with open_files([path], open_torch) as stored:
         if not uer_names.is_native(stored):
-            raise RequestError(f"{path}: no GPT-2 of UER-py (it lacks embedding.word.embedding.weight)")
+            raise RequestError(
+                f"{path}: no GPT-2 of UER-py (it lacks embedding.word.embedding.weight)\n"
+                "weights of transformers need their config.json beside them, and the folder is the model"
+            )
         shape = uer_names.shape_of(stored, str(path), heads)
     tokenizer = _tokenizer(folder, shape.vocabulary_size, tokens)
     require_rows(folder, tokenizer, shape.vocabulary_size)
-    guess = f"{path.name} does not tell how many heads attention has: {shape.num_heads} are taken, each 64 wide"
+    each = shape.hidden_dim // shape.num_heads
+    guess = f"{path.name} does not tell how many heads attention has: {shape.num_heads} are taken, each {each} wide"
     return UerFile(folder, shape, tokenizer, notes=() if heads else (guess,), path=path)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """UER-py's configuration; nothing where there is none."""
+    config = read_json(path, "model configuration") if path.is_file() else {}
+    return config if isinstance(config, dict) and is_uer_config(config) else {}
 
 
 def _tokenizer(folder: Path, rows: int, tokens: SpecialTokens | None) -> Tokenizer:

@@ -5,6 +5,7 @@ import datetime
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,9 +85,11 @@ def write_keras_preset(
     write_keras(folder / "model.weights.h5", checkpoint.shape, arrays)
 
 
-def _tokenizer(checkpoint: Checkpoint) -> dict:
+def _tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
     plain = checkpoint.tokenizer
     config: dict[str, object] = {"config_file": "tokenizer.json", "sequence_length": None}
+    tokens = {f"{name}_token": token for name, token in dataclasses.asdict(plain.tokens).items()}
+    own = {"added_tokens": plain.added_tokens, "normalized_tokens": sorted(plain.normalized), **tokens}
     if isinstance(plain, BertTokenizer):
         config |= {
             "vocabulary": None,
@@ -94,17 +97,14 @@ def _tokenizer(checkpoint: Checkpoint) -> dict:
             "special_tokens_in_strings": False,
             "do_lower_case": plain.do_lower_case,
         }
-    else:
-        config |= {"add_prefix_space": False, "unsplittable_tokens": whole_tokens(plain)}
-    kind = "tokenizer"
-    if isinstance(plain, BertTokenizer) or not is_stock(plain):
-        kind = "tokenizer" if isinstance(plain, BertTokenizer) else "own_tokenizer"
-        config |= {"added_tokens": plain.added_tokens, "normalized_tokens": sorted(plain.normalized)}
-        config |= {f"{name}_token": token for name, token in dataclasses.asdict(plain.tokens).items()}
-    return _object(checkpoint, kind, config, dtype="int32")
+        return _object(checkpoint, "tokenizer", config | own, dtype="int32")
+    config |= {"add_prefix_space": False, "unsplittable_tokens": whole_tokens(plain)}
+    if is_stock(plain):
+        return _object(checkpoint, "tokenizer", config, dtype="int32")
+    return _object(checkpoint, "own_tokenizer", config | own, dtype="int32")
 
 
-def _object(checkpoint: Checkpoint, kind: str, config: dict, dtype: str = "float32") -> dict:
+def _object(checkpoint: Checkpoint, kind: str, config: dict[str, Any], dtype: str = "float32") -> dict[str, Any]:
     """A Keras object as `keras.saving.serialize_keras_object` gives it."""
     module, package, name = (_KGPT2 if checkpoint.is_chinese else _KERAS_HUB)[kind]
     policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}

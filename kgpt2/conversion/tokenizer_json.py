@@ -78,7 +78,7 @@ def _without_stray_spaces(tokenizer: BertTokenizer) -> list[dict[str, Any]]:
     rules = [(f"(?<=[{TIGHT}{after}]) | (?=[{TIGHT}{before}])", "")]
     if tokenizer.tokens.newline is not None:
         rules.append((f" ?{re.escape(tokenizer.tokens.newline)} ?", "\n"))
-    joined = [{"type": "WordPiece", "prefix": SUFFIX, "cleanup": False}, {"type": "Fuse"}]
+    joined: list[dict[str, Any]] = [{"type": "WordPiece", "prefix": SUFFIX, "cleanup": False}, {"type": "Fuse"}]
     return joined + [{"type": "Replace", "pattern": {"Regex": rule}, "content": by} for rule, by in rules]
 
 
