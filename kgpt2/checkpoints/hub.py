@@ -122,7 +122,7 @@ def _wanted(model: str, names: Iterable[str]) -> list[str]:
     names = sorted(names)
     if "model.weights.h5" in names:
         return [name for name in names if _PRESET_FILE.fullmatch(name)] + ["model.weights.h5"]
-    described = [name for name in names if name in ("config.json", *TOKENIZER_FILES)]
+    described = [name for name in names if name in ("config.json", "generation_config.json", *TOKENIZER_FILES)]
     for weights in WEIGHTS:
         stem, suffix = weights.rsplit(".", 1)
         shards = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.{suffix}")
