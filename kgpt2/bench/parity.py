@@ -113,6 +113,7 @@ def compare_greedy(lm: LanguageModel, network: torch.nn.Module) -> dict:
     ours = [one.token_ids for one in generate(lm.runtime, lm.tokenizer, prompts, settings, Clock())]
     lengths = {"min_new_tokens": new, "max_new_tokens": new, "eos_token_id": end, "pad_token_id": lm.tokenizer.pad_id}
     ids = torch.tensor(rows)
+    network.generation_config.suppress_tokens = None  # what convert writes there are the default bans
     theirs = network.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, **lengths).tolist()
     differing = excused = 0
     for row, other in zip(ours, theirs, strict=True):

@@ -35,6 +35,11 @@ class Checkpoint(abc.ABC):
     def is_chinese(self) -> bool:
         return isinstance(self.tokenizer, BertTokenizer)
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All folders that hold files of the model."""
+        return (self.folder,)
+
     @abc.abstractmethod
     def open_weights(self) -> contextlib.AbstractContextManager[Tensors]:
         """The tensors of `Shape.tensors` in their order, names, shapes and sizes checked.

@@ -12,8 +12,8 @@ TIGHT = (
     r"\x{20000}-\x{323AF}\x{B7}\x{2013}-\x{2026}\x{25A1}\x{25CB}\x{25CF}"
 )
 _TIGHT = re.compile(f"[{python_body(TIGHT)}]")
-_NO_SPACE_BEFORE = frozenset(",.!?;:)]}%'")
-_NO_SPACE_AFTER = frozenset("([{'")
+NO_SPACE_BEFORE = frozenset(",.!?;:)]}%'")
+NO_SPACE_AFTER = frozenset("([{'")
 
 
 def join_pieces(pieces: Iterable[str]) -> str:
@@ -33,6 +33,6 @@ def join_pieces(pieces: Iterable[str]) -> str:
 
 
 def _space_between(before: str, after: str) -> bool:
-    if after in _NO_SPACE_BEFORE or before in _NO_SPACE_AFTER:
+    if after in NO_SPACE_BEFORE or before in NO_SPACE_AFTER:
         return False
     return not (_TIGHT.match(before) or _TIGHT.match(after))

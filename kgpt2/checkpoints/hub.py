@@ -10,8 +10,9 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
-from kgpt2.checkpoints.hugging_face import WEIGHTS, has_weights
+from kgpt2.checkpoints import adapter
 from kgpt2.checkpoints.hugging_face_tokenizer import FILES as TOKENIZER_FILES
+from kgpt2.checkpoints.hugging_face_weights import WEIGHTS, has_weights
 from kgpt2.checkpoints.kaggle import reachable
 from kgpt2.errors import RequestError, WorkError, quoted
 from kgpt2.files import home, read_text
@@ -59,6 +60,7 @@ def cached(model: str) -> Path | None:
     complete = (snapshot / "config.json").is_file() and (
         has_weights(snapshot) or (snapshot / "model.weights.h5").is_file()
     )
+    complete = complete or (adapter.is_adapter(snapshot) and adapter.has_adapter_weights(snapshot))
     return snapshot if complete else None
 
 
@@ -67,6 +69,14 @@ def _snapshot_of(reference: Path) -> str:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise RequestError(f"{reference}: not the name of a snapshot ({quoted(name)})")
     return name
+
+
+def is_name(model: str) -> bool:
+    """Whether a text is hf://ORGANISATION/NAME, with or without a revision."""
+    try:
+        return model.startswith("hf://") and bool(_parts(model))
+    except RequestError:
+        return False
 
 
 def _parts(model: str) -> tuple[str, str]:
@@ -121,7 +131,7 @@ def _wanted(model: str, names: Iterable[str]) -> list[str]:
     names = sorted(names)
     if "model.weights.h5" in names:
         return [name for name in names if _PRESET_FILE.fullmatch(name)] + ["model.weights.h5"]
-    described = [name for name in names if name in ("config.json", *TOKENIZER_FILES)]
+    described = [name for name in names if name in ("config.json", "generation_config.json", *TOKENIZER_FILES)]
     for weights in WEIGHTS:
         stem, suffix = weights.rsplit(".", 1)
         shards = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.{suffix}")
@@ -129,6 +139,9 @@ def _wanted(model: str, names: Iterable[str]) -> list[str]:
             return [*described, weights]
         if f"{weights}.index.json" in names:
             return [*described, f"{weights}.index.json", *filter(shards.fullmatch, names)]
+    for weights in adapter.WEIGHTS:
+        if weights in names and adapter.CONFIG in names:
+            return [adapter.CONFIG, *described, weights]
     raise RequestError(f"{model}: the repository holds no weights that kgpt2 reads ({', '.join(WEIGHTS)})")
 
 

@@ -5,13 +5,16 @@ Only numbers and names are taken out of its JSON files; no class that they name 
 
 import contextlib
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer, read_bpe_files
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.formats.keras_file import open_keras
 from kgpt2.checkpoints.shape import Shape
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.errors import RequestError, quoted
@@ -30,8 +33,12 @@ class Preset(Checkpoint):
         return open_keras(self.folder / "model.weights.h5", self.shape)
 
 
-def read_preset(folder: Path) -> Preset:
+def read_preset(folder: Path, tokens: SpecialTokens | None = None) -> Preset:
     """Reads the description of a preset folder.
+
+    Args:
+        folder: of the preset.
+        tokens: what begins and ends a text and breaks its lines, where a user names it.
 
     Raises:
         RequestError: a file is missing or broken, or the model is not a GPT-2 that kgpt2 knows.
@@ -49,7 +56,7 @@ def read_preset(folder: Path) -> Preset:
     shape = Shape(**{field.name: config.get(field.name) for field in dataclasses.fields(Shape)})
     if fault := shape.fault():
         raise RequestError(f"{path}: {fault}, which is no shape of a GPT-2")
-    tokenizer = _chinese_tokenizer(folder) if name in _CHINESE else _stock_tokenizer(folder)
+    tokenizer = (_chinese_tokenizer if name in _CHINESE else _bpe_tokenizer)(folder, tokens or SpecialTokens())
     if tokenizer.vocabulary_size > shape.vocabulary_size:
         raise RequestError(
             f"{folder}: the vocabulary has {tokenizer.vocabulary_size} tokens, "
@@ -60,40 +67,61 @@ def read_preset(folder: Path) -> Preset:
     return Preset(folder, shape, tokenizer, sequence_length)
 
 
-def _stock_tokenizer(folder: Path) -> Tokenizer:
+def _bpe_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     assets = folder / "assets" / "tokenizer"
     config = _config_of(folder / "tokenizer.json") if (folder / "tokenizer.json").is_file() else {}
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
     named = config.get("unsplittable_tokens") or []
     if not isinstance(named, list) or not all(isinstance(token, str) and token for token in named):
         raise RequestError(f"{folder / 'tokenizer.json'}: unsplittable_tokens is {quoted(named)}, not a list of tokens")
-    added = [token for token in named if token != END_OF_TEXT]
-    return BpeTokenizer(token_to_id, merges, dict.fromkeys(added, True), where=str(assets))
+    added = _added(folder / "tokenizer.json", config)
+    added = added or dict.fromkeys((token for token in named if token != END_OF_TEXT), True)
+    return BpeTokenizer(token_to_id, merges, where=str(assets), **_recorded(assets, config, added, tokens, token_to_id))
 
 
-def _chinese_tokenizer(folder: Path) -> Tokenizer:
+def _chinese_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     path = folder / "tokenizer.json"
     config = _config_of(path)
-    vocabulary = read_vocabulary(folder / "assets" / "tokenizer" / "vocabulary.txt")
-    lower, accents, added = (config.get(key) for key in ("do_lower_case", "strip_accents", "added_tokens"))
+    lower, accents = (config.get(key) for key in ("do_lower_case", "strip_accents"))
     if not isinstance(lower, bool | None) or not isinstance(accents, bool | None):
         raise RequestError(f"{path}: do_lower_case or strip_accents is not true or false")
-    if not isinstance(added, dict | None) or not all(token and type(added[token]) is bool for token in added or ()):
-        raise RequestError(f"{path}: added_tokens is {quoted(added)}, not true or false by token")
+    vocabulary = read_vocabulary(folder / "assets" / "tokenizer" / "vocabulary.txt")
+    recorded = _recorded(path, config, _added(path, config), tokens, vocabulary)
     try:
-        return BertTokenizer(vocabulary, bool(lower), accents, added)
+        return BertTokenizer(vocabulary, bool(lower), accents, **recorded)
     except ValueError as error:
         raise RequestError(f"{path}: {error}") from None
 
 
-def _refuse_quantized(path: Path, config: dict) -> None:
+def _added(path: Path, config: dict[str, Any]) -> dict[str, bool]:
+    added = config.get("added_tokens") or {}
+    if not isinstance(added, dict) or not all(token and type(added[token]) is bool for token in added):
+        raise RequestError(f"{path}: added_tokens is {quoted(added)}, not true or false by token")
+    return added
+
+
+def _recorded(
+    where: Path, config: dict[str, Any], added: dict[str, Any], tokens: SpecialTokens, vocabulary: Collection[str]
+) -> dict[str, Any]:
+    """What a preset tells of added tokens, and of the first and last token of a text and its line breaks."""
+    told = SpecialTokens(*(config.get(f"{name}_token") for name in ("start", "end", "newline")))
+    normalized = config.get("normalized_tokens") or []
+    names = [*told.named().values(), *(normalized if isinstance(normalized, list) else [normalized])]
+    if not all(isinstance(name, str) and name in vocabulary for name in names):
+        raise RequestError(f"{where}: its tokens are not those of its vocabulary")
+    tokens = tokens.over(told)
+    tokens.require_in(vocabulary)
+    return {"added_tokens": added, "normalized": normalized, "tokens": tokens}
+
+
+def _refuse_quantized(path: Path, config: dict[str, Any]) -> None:
     policy = config.get("dtype")
     text = str(policy)
     if policy is not None and any(word in text for word in ("DTypePolicyMap", "int8", "int4", "float8", "gptq", "awq")):
         raise RequestError(f"{path}: the preset is quantized; kgpt2 loads float presets (quantize when you generate)")
 
 
-def _config_of(path: Path) -> dict:
+def _config_of(path: Path) -> dict[str, Any]:
     document = read_json(path, "part of a preset")
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):

@@ -44,7 +44,7 @@ class Shape:
         The output layer is the token embedding once more, so it has no tensor of its own. Matrices are (in, out).
         """
         width, inner = self.hidden_dim, self.intermediate_dim
-        layers = {
+        layers: dict[str, tuple[int, ...]] = {
             "ln_1": (width,),
             "attn.c_attn": (width, 3 * width),
             "attn.c_proj": (width, width),
@@ -52,7 +52,10 @@ class Shape:
             "mlp.c_fc": (width, inner),
             "mlp.c_proj": (inner, width),
         }
-        tensors = {"wte.weight": (self.vocabulary_size, width), "wpe.weight": (self.max_sequence_length, width)}
+        tensors: dict[str, tuple[int, ...]] = {
+            "wte.weight": (self.vocabulary_size, width),
+            "wpe.weight": (self.max_sequence_length, width),
+        }
         for block in range(self.num_layers):
             for layer, size in layers.items():
                 tensors[f"h.{block}.{layer}.weight"] = size

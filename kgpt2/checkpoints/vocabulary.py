@@ -4,7 +4,7 @@ import collections
 from collections.abc import Iterable
 from pathlib import Path
 
-from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, SUFFIX, split_words
+from kgpt2.checkpoints.bert_tokenizer import PAD, SPECIAL_TOKENS, SUFFIX, UNKNOWN, split_words
 from kgpt2.errors import RequestError, quoted
 from kgpt2.files import read_text
 
@@ -12,20 +12,19 @@ from kgpt2.files import read_text
 def read_vocabulary(path: Path) -> list[str]:
     """The tokens of a `vocab.txt` in the order of their ids.
 
-    Lines end at a line feed and nowhere else, and keep their white space: a token may be a rare kind of space.
+    An id is the number of a line, so an empty line holds the place of an id that no text has. Lines end at a line feed
+    and nowhere else, and keep their white space: a token may be a rare kind of space.
 
     Raises:
-        RequestError: the file cannot be read or lacks a special token.
+        RequestError: the file cannot be read, lacks [PAD] or [UNK], or has a token twice.
     """
     text = read_text(path, "vocabulary").replace("\r\n", "\n")
     tokens = text.removesuffix("\n").split("\n")
-    if len(set(tokens)) < len(tokens):
-        first: dict[str, int] = {}
-        line = next(i for i, token in enumerate(tokens) if first.setdefault(token, i) != i)
-        raise RequestError(
-            f"{path}, line {line + 1}: {quoted(tokens[line])} stands in line {first[tokens[line]] + 1} already"
-        )
-    missing = [token for token in SPECIAL_TOKENS[:-1] if token not in tokens]
+    first: dict[str, int] = {}
+    for line, token in enumerate(tokens):
+        if token and first.setdefault(token, line) != line:
+            raise RequestError(f"{path}, line {line + 1}: {quoted(token)} stands in line {first[token] + 1} already")
+    missing = [token for token in (PAD, UNKNOWN) if token not in first]
     if missing:
         raise RequestError(f"{path}: not a BERT vocabulary, it lacks {', '.join(missing)}")
     return tokens

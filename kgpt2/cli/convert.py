@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, model_options, say
 
 
 @click.command("convert")
@@ -19,13 +19,14 @@ from kgpt2.cli.options import debug_option, json_option, say
     type=click.Choice(["float32", "float16", "bfloat16"]),
     help="Type of the weights.  [default: as they are stored]",
 )
+@model_options
 @json_option
 @debug_option
-def command(source, destination, to, dtype, as_json) -> None:
+def command(source, destination, to, dtype, start_token, end_token, newline_token, base, as_json) -> None:
     """Convert the model SRC and write it to DST.
 
-    SRC is any MODEL: a Hugging Face folder, hf://ORGANISATION/NAME, a Keras preset, a run folder, or a name from
-    `kgpt2 models`. DST must not exist yet; it is written whole or not at all.
+    SRC is any MODEL: a Hugging Face folder, hf://ORGANISATION/NAME, a LoRA adapter, a Keras preset, a run folder, a
+    `.bin` file of UER-py, or a name from `kgpt2 models`. DST must not exist yet; it is written whole or not at all.
     """
     import dataclasses
     import json
@@ -34,9 +35,10 @@ def command(source, destination, to, dtype, as_json) -> None:
     from rich.filesize import decimal
 
     from kgpt2.checkpoints.names import read_model
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.conversion.convert import convert
 
-    checkpoint = read_model(source)
+    checkpoint = read_model(source, SpecialTokens(start_token, end_token, newline_token), base)
     to = to or ("gguf" if destination.lower().endswith(".gguf") else "keras")
     with _bar() as progress:
         done = convert(checkpoint, Path(destination), to, dtype, progress)

@@ -2,7 +2,16 @@
 
 import click
 
-from kgpt2.cli.options import claim, debug_option, json_option, reading_options, runtime_options, say, show
+from kgpt2.cli.options import (
+    claim,
+    debug_option,
+    json_option,
+    model_options,
+    reading_options,
+    runtime_options,
+    say,
+    show,
+)
 
 
 @click.command("evaluate")
@@ -22,6 +31,7 @@ from kgpt2.cli.options import claim, debug_option, json_option, reading_options,
 @click.option("--train", "learned", metavar="SPEC", help="With --generate: what was learned, to look for copies.")
 @click.option("--bert-score", "bert", metavar="FOLDER", help="With --generate: a BERT on disk, for BERTScore.")
 @click.option("--out", metavar="FILE", help="Write a Markdown report to a file.")
+@model_options
 @runtime_options
 @json_option
 @debug_option
@@ -35,6 +45,10 @@ def command(
     script,
     limit,
     stride,
+    start_token,
+    end_token,
+    newline_token,
+    base,
     dtype,
     runtime,
     generating,
@@ -58,6 +72,7 @@ def command(
     from rich.console import Console
 
     from kgpt2.checkpoints.names import read_model
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.cli.evaluation_report import markdown, table
     from kgpt2.data.example import Report
     from kgpt2.data.sources import Options, open_source
@@ -70,7 +85,7 @@ def command(
     settings = Settings(**how)
     claim({"--out": out}, [*spec, learned])
     choose_runtime(dtype, runtime)
-    checkpoint = read_model(model)
+    checkpoint = read_model(model, SpecialTokens(start_token, end_token, newline_token), base)
     for note in checkpoint.notes:
         say(f"note: {note}")
     reading = Options(path, text, prompt, unit, script, limit)

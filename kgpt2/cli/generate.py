@@ -4,7 +4,7 @@ import time
 
 import click
 
-from kgpt2.cli.options import claim, debug_option, json_option, runtime_options, say
+from kgpt2.cli.options import claim, debug_option, json_option, model_options, runtime_options, say
 
 
 @click.command("generate")
@@ -44,6 +44,7 @@ from kgpt2.cli.options import claim, debug_option, json_option, runtime_options,
 @click.option("--seed", type=int, help="The same seed gives the same text.  [default: drawn, and reported]")
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Texts computed at a time.")
 @click.option("--no-default-bans", is_flag=True, help="Allow special, [unused] and ## tokens of a BERT vocabulary.")
+@model_options
 @runtime_options
 @click.option("--stream", "streaming", is_flag=True, help="Show the text as it comes, one prompt after the other.")
 @click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
@@ -56,6 +57,10 @@ def command(
     prompt,
     model,
     prompts_file,
+    start_token,
+    end_token,
+    newline_token,
+    base,
     dtype,
     runtime,
     no_default_bans,
@@ -77,6 +82,7 @@ def command(
 
     from kgpt2.assets import MODELS
     from kgpt2.checkpoints.names import read_model
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.errors import RequestError
     from kgpt2.generation import bulk, engine
     from kgpt2.generation.language_model import choose_runtime, open_runtime
@@ -99,7 +105,8 @@ def command(
         raise RequestError("--resume: needs the --out FILE that it goes on with")
     claim({"--out": out}, [prompts_file], bulk.RECORD)
     choose_runtime(dtype, runtime)
-    checkpoint = read_model(model)
+    tokens = SpecialTokens(start_token, end_token, newline_token)
+    checkpoint = read_model(model, tokens, base)
     for note in checkpoint.notes:
         say(f"note: {note}")
     # Prompts are looked at before a second is spent on the weights.
@@ -121,9 +128,8 @@ def command(
     if longest > context:
         say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")
     if out is not None:
-        request = bulk.request_of(
-            settings, model=model, dtype=dtype, runtime=runtime, json=as_json, prompts=texts.digest()
-        )
+        asked = {"model": model, "dtype": dtype, "runtime": runtime, "base": base, **tokens.named()}
+        request = bulk.request_of(settings, **asked, json=as_json, prompts=texts.digest())
         part = bulk.open_part(Path(out), request, resume)
         if resume and part.is_complete:
             say(f"{out}: is there, and nothing of it is left to do")

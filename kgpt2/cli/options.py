@@ -54,6 +54,13 @@ _reading = [
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
 ]
 
+_model = [
+    click.option("--start-token", metavar="TOKEN", help="Begins a text.  [default: as the model's files say]"),
+    click.option("--end-token", metavar="TOKEN", help="Ends a text.  [default: as the model's files say]"),
+    click.option("--newline-token", metavar="TOKEN", help="What the model learned in the place of a line end."),
+    click.option("--base", metavar="MODEL", help="Of a LoRA adapter: its base.  [default: the one that it names]"),
+]
+
 _runtime = [
     click.option(
         "--dtype",
@@ -75,6 +82,11 @@ _runtime = [
 def reading_options(command):
     """The options that say how a source is read."""
     return _with(_reading, command)
+
+
+def model_options(command):
+    """The options that tell of a model what its files may not."""
+    return _with(_model, command)
 
 
 def runtime_options(command):

@@ -2,21 +2,23 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option
+from kgpt2.cli.options import debug_option, json_option, model_options
 
 
 @click.command("tokenize")
 @click.argument("text", nargs=-1, required=True)
 @click.option("--model", metavar="MODEL", required=True, help="Whose tokenizer: any MODEL.")
+@model_options
 @json_option
 @debug_option
-def command(text, model, as_json) -> None:
+def command(text, model, start_token, end_token, newline_token, base, as_json) -> None:
     """Show the tokens of each TEXT, and their ids, as the model reads them (without start and end token)."""
     import json
 
     from kgpt2.checkpoints.names import read_model
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
 
-    tokenizer = read_model(model).tokenizer
+    tokenizer = read_model(model, SpecialTokens(start_token, end_token, newline_token), base).tokenizer
     names = {index: token for token, index in tokenizer.token_to_id.items()}
     for one in text:
         ids = tokenizer.encode(one)

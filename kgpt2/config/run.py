@@ -85,6 +85,10 @@ class ModelSection(Section):
         freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
         lora: null: off; otherwise only its factors learn, in the blocks that are not frozen.
         dropout: null keeps the preset's own.
+        start_token: begins a text; null: as the preset's files say ([CLS] from scratch).
+        end_token: ends a text; null: as the preset's files say ([SEP] from scratch).
+        newline_token: stands for the end of a line; null: as the preset's files say.
+        base: the MODEL that preset, a LoRA adapter, changes; null: the one that it names.
         rematerialise: keep only the inputs of blocks for the gradient, compute the rest again: less memory, more time.
     """
 
@@ -95,12 +99,26 @@ class ModelSection(Section):
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
     lora: Lora | None = None
     dropout: Share | None = None
+    start_token: str | None = None
+    end_token: str | None = None
+    newline_token: str | None = None
+    base: str | None = None
     rematerialise: bool = False
+
+    @pydantic.field_validator("start_token", "end_token", "newline_token", mode="before")
+    @classmethod
+    def _as_written(cls, token):
+        # YAML reads [CLS] as a list of one word, which is not what anybody means here.
+        if isinstance(token, list) and len(token) == 1 and isinstance(token[0], str):
+            return f"[{token[0]}]"
+        return token
 
     @pydantic.model_validator(mode="after")
     def _one_model(self):
         if (self.preset is None) == (self.from_scratch is None):
             raise ValueError("give either preset or from_scratch (the other null)")
+        if self.base and self.from_scratch:
+            raise ValueError("base belongs to an adapter; give preset, or set base to null")
         if self.lora and self.from_scratch:
             raise ValueError(
                 "lora adapts a trained model; give preset, or set lora to null and train from_scratch whole"

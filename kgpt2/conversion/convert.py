@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, is_stock
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import DTYPES, Tensors, cast, read_all
 from kgpt2.conversion.gguf import require_gguf, write_gguf
@@ -123,6 +124,11 @@ def _notes(checkpoint: Checkpoint, to: str, tensors: Tensors) -> Iterator[str]:
     if any(tensor.dtype == DTYPES["float64"] for tensor in tensors.values()):
         yield "float64 weights are written as float32"
     tokenizer = checkpoint.tokenizer
+    if tokenizer.newline_id is not None and to != "keras":
+        program = "llama.cpp" if to == "gguf" else "transformers"
+        yield f"{program} puts no {tokenizer.tokens.newline} in the place of a prompt's line end: write it there"
+    if to == "keras" and isinstance(tokenizer, BpeTokenizer) and not is_stock(tokenizer):
+        yield "its tokenizer is kgpt2's own: KerasHub loads the preset after `import kgpt2.models`"
     if to == "keras" and not checkpoint.is_chinese and tokenizer.pad_id == tokenizer.end_id:
         yield (
             f"KerasHub pads with id {tokenizer.pad_id}, which is {tokenizer.end_token} here: "

@@ -5,11 +5,12 @@ import datetime
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
-from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT
+from kgpt2.checkpoints.bpe_tokenizer import is_stock, whole_tokens
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.formats.keras_file import write_keras
 from kgpt2.files import write_json, write_text
@@ -21,6 +22,7 @@ _KGPT2 = {
     "task": ("kgpt2.models.causal_lm", "kgpt2", "ChineseGPT2CausalLM"),
 }
 _KERAS_HUB = {
+    "own_tokenizer": ("kgpt2.models.bpe_tokenizer", "kgpt2", "GPT2Tokenizer"),
     "backbone": ("keras_hub.src.models.gpt2.gpt2_backbone", "keras_hub", "GPT2Backbone"),
     "tokenizer": ("keras_hub.src.models.gpt2.gpt2_tokenizer", "keras_hub", "GPT2Tokenizer"),
     "preprocessor": (
@@ -83,30 +85,33 @@ def write_keras_preset(
     write_keras(folder / "model.weights.h5", checkpoint.shape, arrays)
 
 
-def _tokenizer(checkpoint: Checkpoint) -> dict:
+def _tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
     plain = checkpoint.tokenizer
     config: dict[str, object] = {"config_file": "tokenizer.json", "sequence_length": None}
+    tokens = {f"{name}_token": token for name, token in dataclasses.asdict(plain.tokens).items()}
+    own = {"added_tokens": plain.added_tokens, "normalized_tokens": sorted(plain.normalized), **tokens}
     if isinstance(plain, BertTokenizer):
         config |= {
             "vocabulary": None,
             "strip_accents": plain.strip_accents,
             "special_tokens_in_strings": False,
             "do_lower_case": plain.do_lower_case,
-            "added_tokens": plain.added_tokens,
         }
-    else:
-        config |= {"add_prefix_space": False, "unsplittable_tokens": [END_OF_TEXT, *plain.added_tokens]}
-    return _object(checkpoint, "tokenizer", config, dtype="int32")
+        return _object(checkpoint, "tokenizer", config | own, dtype="int32")
+    config |= {"add_prefix_space": False, "unsplittable_tokens": whole_tokens(plain)}
+    if is_stock(plain):
+        return _object(checkpoint, "tokenizer", config, dtype="int32")
+    return _object(checkpoint, "own_tokenizer", config | own, dtype="int32")
 
 
-def _object(checkpoint: Checkpoint, kind: str, config: dict, dtype: str = "float32") -> dict:
+def _object(checkpoint: Checkpoint, kind: str, config: dict[str, Any], dtype: str = "float32") -> dict[str, Any]:
     """A Keras object as `keras.saving.serialize_keras_object` gives it."""
     module, package, name = (_KGPT2 if checkpoint.is_chinese else _KERAS_HUB)[kind]
     policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
     return {
         "module": module,
         "class_name": name,
-        "config": {"name": kind, "trainable": True, "dtype": policy, **config},
+        "config": {"name": kind.removeprefix("own_"), "trainable": True, "dtype": policy, **config},
         "registered_name": f"{package}>{name}",
     }
 

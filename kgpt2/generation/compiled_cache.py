@@ -42,7 +42,7 @@ def key_of(checkpoint: Checkpoint, *others: str) -> str:
     The weights are known by path, size and time of change: reading them would take longer than loading the result.
     """
     digest = hashlib.sha256(repr((_REVISION, *others)).encode())
-    for path in sorted(checkpoint.folder.resolve().iterdir()):
+    for path in sorted(path for folder in checkpoint.folders for path in folder.resolve().iterdir()):
         if path.is_file():
             state = path.stat()
             digest.update(repr((str(path), state.st_size, state.st_mtime_ns)).encode())

@@ -10,6 +10,7 @@ import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.errors import RequestError
 from kgpt2.generation import engine
 from kgpt2.generation.engine import Clock, Generation, prepare_prompts
@@ -109,19 +110,33 @@ class LanguageModel:
         return scores
 
 
-def load(model: str | Path, dtype: str = "float32", runtime: str = "auto") -> LanguageModel:
+def load(
+    model: str | Path,
+    dtype: str = "float32",
+    runtime: str = "auto",
+    *,
+    start_token: str | None = None,
+    end_token: str | None = None,
+    newline_token: str | None = None,
+    base: str | Path | None = None,
+) -> LanguageModel:
     """Loads a model to write with.
 
     Args:
         model: any MODEL: a name, `hf://org/name`, or a folder.
         dtype: float32, bfloat16, int8 or int4; the last two keep the weights so and compute in float32 (OpenVINO only).
         runtime: openvino, keras, or auto: OpenVINO on a CPU, Keras where there is an accelerator.
+        start_token: begins a text; None: as the model's files say.
+        end_token: ends a text; None: as the model's files say.
+        newline_token: what the model learned in the place of a line end; None: as its files say.
+        base: the MODEL that a LoRA adapter changes; None: the one that it names.
 
     Raises:
         RequestError: the model is not there, is broken, or the runtime cannot do it.
         WorkError: it has to be downloaded and cannot be.
     """
-    return open_runtime(read_model(str(model)), dtype, runtime)
+    tokens = SpecialTokens(start_token, end_token, newline_token)
+    return open_runtime(read_model(str(model), tokens, None if base is None else str(base)), dtype, runtime)
 
 
 def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = "auto") -> LanguageModel:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kgpt2.checkpoints.bert_tokenizer import START
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError, quoted
@@ -33,7 +32,7 @@ def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
     couplets, known = _COUPLETS in str(checkpoint.folder), checkpoint.tokenizer.token_to_id
 
     def read(text: str) -> str:
-        text = text.removeprefix(START)
+        text = text.removeprefix(checkpoint.tokenizer.start_token)
         if _SPACED.fullmatch(text):
             text = text.replace(" ", "")
         text = full_width(text)

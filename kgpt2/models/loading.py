@@ -5,19 +5,22 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_hub
 import numpy as np
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
-from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer
+from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, is_stock, whole_tokens
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.formats.keras_file import split
 from kgpt2.checkpoints.shape import Shape
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors, read_all
 from kgpt2.files import require_room, whole_folder
 from kgpt2.models.backbone import ChineseGPT2Backbone
+from kgpt2.models.bpe_tokenizer import GPT2Tokenizer
 from kgpt2.models.causal_lm import ChineseGPT2CausalLM
 from kgpt2.models.preprocessor import ChineseGPT2CausalLMPreprocessor
 from kgpt2.models.tokenizer import ChineseGPT2Tokenizer
@@ -109,6 +112,7 @@ def from_scratch(
     dtype: str,
     dropout: float,
     added_tokens: Mapping[str, bool] | None = None,
+    tokens: SpecialTokens | None = None,
 ) -> ChineseGPT2CausalLM:
     """A task with random weights over a BERT vocabulary, in GPT-2's proportions: feed-forward 4 x width.
 
@@ -116,7 +120,7 @@ def from_scratch(
     transformers draws them, with deviation 0.02, less by 1 / sqrt(2 x layers) where a projection adds to the residual.
     KerasHub leaves that factor out, and halves the deviation of the token embeddings.
 
-    `added_tokens` as in `BertTokenizer`.
+    `added_tokens` and `tokens` as in `BertTokenizer`.
     """
     shape = Shape(
         vocabulary_size=len(vocabulary),
@@ -127,7 +131,8 @@ def from_scratch(
         max_sequence_length=sequence_length,
         dropout=dropout,
     )
-    task = _chinese_task(shape, dtype, sequence_length, BertTokenizer(vocabulary, added_tokens=added_tokens))
+    tokenizer = BertTokenizer(vocabulary, added_tokens=added_tokens, tokens=tokens)
+    task = _chinese_task(shape, dtype, sequence_length, tokenizer)
     for name, parts in backbone_variables(task.backbone).items():
         if name.startswith(("wte", "wpe")) or name.endswith(("c_attn.weight", "c_fc.weight", "c_proj.weight")):
             deviation = 0.02 / math.sqrt(2 * layers) if name.endswith("c_proj.weight") else 0.02
@@ -175,7 +180,7 @@ def _chinese_task(shape: Shape, dtype: str, sequence_length: int, plain: BertTok
         plain.vocabulary,
         do_lower_case=plain.do_lower_case,
         strip_accents=plain.strip_accents,
-        added_tokens=plain.added_tokens,
+        **_recorded(plain),
     )
     preprocessor = ChineseGPT2CausalLMPreprocessor(tokenizer, sequence_length=sequence_length)
     return ChineseGPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
@@ -183,10 +188,19 @@ def _chinese_task(shape: Shape, dtype: str, sequence_length: int, plain: BertTok
 
 def _stock_task(shape: Shape, dtype: str, sequence_length: int, plain: BpeTokenizer) -> keras_hub.models.GPT2CausalLM:
     backbone = keras_hub.models.GPT2Backbone(**dataclasses.asdict(shape), dtype=dtype)
-    tokenizer = keras_hub.models.GPT2Tokenizer(
-        plain.token_to_id,
-        [" ".join(pair) for pair in plain.merges],
-        unsplittable_tokens=[END_OF_TEXT, *plain.added_tokens],
-    )
+    arguments = {
+        "vocabulary": plain.token_to_id,
+        "merges": [" ".join(pair) for pair in plain.merges],
+        "unsplittable_tokens": whole_tokens(plain),
+    }
+    stock = is_stock(plain)
+    build = keras_hub.models.GPT2Tokenizer if stock else GPT2Tokenizer
+    tokenizer = build(**arguments, **({} if stock else _recorded(plain)))
     preprocessor = keras_hub.models.GPT2CausalLMPreprocessor(tokenizer, sequence_length=sequence_length)
     return keras_hub.models.GPT2CausalLM(backbone=backbone, preprocessor=preprocessor)
+
+
+def _recorded(plain: BertTokenizer | BpeTokenizer) -> dict[str, Any]:
+    """What our own tokenizer classes keep besides the vocabulary."""
+    tokens = {f"{name}_token": token for name, token in dataclasses.asdict(plain.tokens).items()}
+    return {"added_tokens": plain.added_tokens, "normalized_tokens": sorted(plain.normalized), **tokens}

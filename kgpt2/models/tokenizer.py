@@ -17,6 +17,7 @@ from kgpt2.checkpoints.bert_tokenizer import (
     BertTokenizer,
 )
 from kgpt2.checkpoints.detokenize import TIGHT
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.models.backbone import ChineseGPT2Backbone
@@ -37,18 +38,32 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         do_lower_case: lower-case the text.
         strip_accents: drop accents (None: as `do_lower_case`).
         added_tokens: as those of `BertTokenizer`.
+        normalized_tokens: as `normalized` of `BertTokenizer`.
+        start_token, end_token, newline_token: begin and end a text, and stand for the end of a line (None: nothing).
 
     Call with one string or a list of strings; ids come as one array, or as a list of lists (ragged inside tf.data).
     """
 
     backbone_cls = ChineseGPT2Backbone
 
-    def __init__(self, vocabulary=None, do_lower_case=False, strip_accents=None, added_tokens=None, **kwargs):
+    def __init__(
+        self,
+        vocabulary=None,
+        do_lower_case=False,
+        strip_accents=None,
+        added_tokens=None,
+        normalized_tokens=(),
+        start_token=START,
+        end_token=END,
+        newline_token=None,
+        **kwargs,
+    ):
         self.do_lower_case = do_lower_case
-        self.added_tokens = dict(added_tokens or {})
+        self.added_tokens, self.normalized_tokens = dict(added_tokens or {}), list(normalized_tokens)
+        self.newline_token = newline_token
         self.plain: BertTokenizer | None = None
-        self._add_special_token(START, "start_token")
-        self._add_special_token(END, "end_token")
+        self._add_special_token(start_token, "start_token")
+        self._add_special_token(end_token, "end_token")
         self._add_special_token(PAD, "pad_token")
         strip_accents = do_lower_case if strip_accents is None else strip_accents
         super().__init__(vocabulary=vocabulary, lowercase=False, strip_accents=strip_accents, **kwargs)
@@ -58,14 +73,20 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
             vocabulary = read_vocabulary(Path(vocabulary))
         super().set_vocabulary(vocabulary)
         self.plain = vocabulary and BertTokenizer(
-            self.vocabulary, self.do_lower_case, self.strip_accents, self.added_tokens
+            self.vocabulary,
+            self.do_lower_case,
+            self.strip_accents,
+            self.added_tokens,
+            self.normalized_tokens,
+            SpecialTokens(self.start_token, self.end_token, self.newline_token),
         )
 
     def get_config(self):
         config = super().get_config()
         for name in ("lowercase", "split", "suffix_indicator", "oov_token", "special_tokens"):
             del config[name]
-        return {**config, "do_lower_case": self.do_lower_case, "added_tokens": self.added_tokens}
+        names = ("do_lower_case", "added_tokens", "normalized_tokens", "start_token", "end_token", "newline_token")
+        return {**config, **{name: getattr(self, name) for name in names}}
 
     def _tokenize_python(self, inputs):
         inputs = _unpacked(inputs)
@@ -102,17 +123,24 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         import tensorflow_text as tf_text
 
         replace = tf.strings.regex_replace
-        stand_ins = {token: chr(_FIRST_STAND_IN + i) for i, token in enumerate(self.plain.whole_tokens)}
+        tokens = [*self.plain.whole_tokens, *self.plain.folded_tokens]
+        stand_ins = {token: chr(_FIRST_STAND_IN + i) for i, token in enumerate(tokens)}
         removed = REMOVED.replace(r"\x{E000}-", rf"\x{{{_FIRST_STAND_IN + len(stand_ins):X}}}-")
         text = replace(text, f"[{''.join(stand_ins.values())}]", "\x00")
-        for token, stand_in in stand_ins.items():
-            text = replace(text, re.escape(token), f" {stand_in} ")
+        if self.newline_token is not None:
+            text = replace(text, "\r\n|\r|\n", f" {stand_ins[self.newline_token]} ")
+        for token in self.plain.whole_tokens:
+            text = replace(text, re.escape(token), f" {stand_ins[token]} ")
         text = replace(replace(text, f"[{removed}]", ""), f"[{SPACE}]", " ")
         if self.strip_accents:
             text = replace(tf_text.normalize_utf8(text, "NFD"), f"[{ACCENT}]", "")
         if self.do_lower_case:
             # Before lower(), which looks at the word around a final sigma; BERT's tokenizer does not.
             text = tf.strings.lower(replace(text, "Σ", "σ"), encoding="utf-8")
+        if self.plain.folded_tokens:
+            text = replace(text, f"([{CJK}])", r" \1 ")
+        for token in self.plain.folded_tokens:
+            text = replace(text, re.escape(self.plain.fold(token)), f" {stand_ins[token]} ")
         words = tf_text.regex_split(text, f"[ {MARK}{CJK}]", f"[{MARK}{CJK}]")
         flat = words.flat_values
         for token, stand_in in stand_ins.items():

@@ -26,6 +26,7 @@ def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
     return from_scratch(
         plan.tokenizer.vocabulary,
         added_tokens=plan.tokenizer.added_tokens,
+        tokens=plan.tokenizer.tokens,
         layers=scratch.layers,
         heads=scratch.heads,
         width=scratch.width,

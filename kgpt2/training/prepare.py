@@ -9,6 +9,7 @@ from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.shape import Shape
+from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.config import Config, DataSection, ModelSection, SampleSection
 from kgpt2.data.batches import Batches
@@ -62,13 +63,16 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         RequestError: the model or the data is not there or not usable.
         WorkError: the model has to be downloaded and cannot be.
     """
-    checkpoint = None if config.model.preset is None else read_model(config.model.preset)
+    model, checkpoint = config.model, None
+    tokens = SpecialTokens(model.start_token, model.end_token, model.newline_token)
+    if model.preset is not None:
+        checkpoint = read_model(model.preset, tokens, model.base)
     if checkpoint:
         with checkpoint.open_weights():
             pass  # broken files are found before the texts are read
         _require_fit(config.model, checkpoint.shape)
     sources = _sources(config.data)
-    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources)
+    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources, tokens)
     context = checkpoint.shape.max_sequence_length if checkpoint else config.model.sequence_length
     prompts, sampling = _samples(config.sample, tokenizer, context)
     tokenised = [
@@ -144,11 +148,18 @@ def _sources(data: DataSection) -> list[Source]:
     return [first, open_source(data.validation, options)] if isinstance(data.validation, str) else [first]
 
 
-def _scratch_tokenizer(config: Config, sources: list[Source]) -> BertTokenizer:
+def _scratch_tokenizer(config: Config, sources: list[Source], tokens: SpecialTokens) -> BertTokenizer:
     scratch = config.model.from_scratch
     if scratch.vocabulary is None:
-        return counted_tokenizer(sources, scratch.min_count)
-    return BertTokenizer(read_vocabulary(user_path(scratch.vocabulary)))
+        counted = counted_tokenizer(sources, scratch.min_count)
+        vocabulary, added = counted.vocabulary, counted.added_tokens
+    else:
+        vocabulary, added = read_vocabulary(user_path(scratch.vocabulary)), {}
+    tokens.require_in(vocabulary)
+    try:
+        return BertTokenizer(vocabulary, added_tokens=added, tokens=tokens)
+    except ValueError as error:
+        raise RequestError(f"model.from_scratch.vocabulary: {error}") from None
 
 
 def _split(config: Config, tokenised: list[Tokenised]) -> tuple[Selected, Selected]:

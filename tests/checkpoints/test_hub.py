@@ -124,6 +124,32 @@ def test_shards(mirror, folder):
     ]
 
 
+def test_what_tells_the_first_and_last_token_comes_too(mirror, folder):
+    (folder / "generation_config.json").write_text('{"bos_token_id": 103, "eos_token_id": 101}')
+    tokenizer = read_model("hf://uer/poems").tokenizer
+    assert (tokenizer.start_token, tokenizer.end_token) == ("[MASK]", "[CLS]")
+
+
+def test_an_adapter_and_the_base_that_it_names(mirror, folder, tmp_path):
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    for name in ("config.json", "pytorch_model.bin", "tf_model.h5"):
+        (folder / name).unlink()
+    layer = {"lora_A.weight": torch.ones(2, 24), "lora_B.weight": torch.ones(72, 2)}
+    state = {f"base_model.model.transformer.h.0.attn.c_attn.{name}": tensor for name, tensor in layer.items()}
+    torch.save(state, folder / "adapter_model.bin")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "base_model_name_or_path": str(whole)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    checkpoint = read_model("hf://uer/poems")
+    assert checkpoint.base.folder == whole
+    assert mirror.downloaded()[-1] == "adapter_model.bin"
+    with checkpoint.open_weights() as merged, checkpoint.base.open_weights() as plain:
+        name = "h.0.attn.c_attn.weight"
+        assert abs(merged[name].read() - plain[name].read() - 2).max() < 1e-5
+    before = len(mirror.requests)
+    assert read_model("hf://uer/poems").folder == checkpoint.folder
+    assert len(mirror.requests) == before, "the cache answers without the network"
+
+
 def test_a_keras_preset(mirror, folder, chinese_preset):
     shutil.rmtree(folder)
     shutil.copytree(chinese_preset, folder)

@@ -65,3 +65,14 @@ def test_other_damage_is_refused(copy):
     (copy / "config.json").write_text('{"registered_name": "evil>Thing"}')
     with pytest.raises(RequestError, match="'evil>Thing'"):
         read_preset(copy)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"start_token": 5}, {"end_token": "[END]"}, {"newline_token": ["[SEP]"]}, {"normalized_tokens": "𠀀"}],
+    ids=str,
+)
+def test_tokens_that_are_not_the_vocabularys_are_refused(copy, values):
+    change(copy / "tokenizer.json", **values)
+    with pytest.raises(RequestError, match="tokens are not those of its vocabulary"):
+        read_preset(copy)

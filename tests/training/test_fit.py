@@ -172,3 +172,15 @@ def test_prompts_are_no_padding(run, tmp_path):
     asked = ["data.limit=null", f"data.source={tmp_path}/qa.csv", "data.prompt=q", "data.text=a", "data.validation=0"]
     summary, _, _ = run(*asked, "train.epochs=1")
     assert (summary["tokens"], summary["padding_fraction"]) == (4, 0)
+
+
+@pytest.mark.parametrize("scratch", [True, False], ids=["scratch", "preset"])
+def test_start_end_and_line_break_are_learned_and_recorded(run, chinese_preset, scratch):
+    names = ("start_token=[MASK]", "end_token='[CLS]'", "newline_token=[SEP]")
+    own = [f"model.{name}" for name in names] + ['data.texts=["春眠\\n不觉晓", "白日\\n依山尽"]', "data.validation=0.0"]
+    _, plan, folder = run(*own, *([] if scratch else [f"model.preset={chinese_preset}"]), "train.steps=1")
+    tokenizer = read_model(str(folder)).tokenizer
+    assert tokenizer.tokens.named() == {"start_token": "[MASK]", "end_token": "[CLS]", "newline_token": "[SEP]"}
+    tokens = [tokenizer.vocabulary[index] for index in plan.train.rows.block(np.array([0]), 8)[0][0]]
+    texts = ("春眠 不觉晓", "白日 依山尽")
+    assert tokens in [["[MASK]", *text[:2], "[SEP]", *text[3:], "[CLS]"] for text in texts]

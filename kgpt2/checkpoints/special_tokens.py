@@ -1,0 +1,71 @@
+"""The tokens that begin and end a text and break its lines: a model's own, or those that a user names."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable
+
+from kgpt2.errors import RequestError
+
+_LINE_END = re.compile("\r\n|\r|\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class SpecialTokens:
+    """Tokens by their text; None leaves the choice to somebody else.
+
+    Attributes:
+        start: begins every text.
+        end: ends every text.
+        newline: stands for the end of a line.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    newline: str | None = None
+
+    def over(self, others: "SpecialTokens") -> "SpecialTokens":
+        """These, and the others where these say nothing."""
+        return SpecialTokens(self.start or others.start, self.end or others.end, self.newline or others.newline)
+
+    def named(self) -> dict[str, str]:
+        """The tokens that are named, by what options, presets and configurations call them."""
+        return {f"{field}_token": token for field, token in dataclasses.asdict(self).items() if token is not None}
+
+    def require_in(self, vocabulary: Collection[str]) -> None:
+        """Sees to it that a vocabulary has the tokens, and that a line does not end as a text begins or ends.
+
+        Raises:
+            RequestError: naming the token and those that come near it.
+        """
+        for name, token in self.named().items():
+            if token not in vocabulary:
+                marks = [known for known in vocabulary if known[:1] in ("[", "<")]
+                close = difflib.get_close_matches(token, marks, n=3, cutoff=0.5)
+                hint = f"\nit has {', '.join(close)}" if close else ""
+                raise RequestError(f"{name}: the model's vocabulary has no token {token!r}{hint}")
+        if self.newline is not None and self.newline in (self.start, self.end):
+            other = "begin" if self.newline == self.start else "end"
+            raise RequestError(f"newline_token: {self.newline!r} breaks lines, so texts cannot {other} with it too")
+
+
+def encode_lines(text: str, newline_id: int | None, encode: Callable[[str], list[int]]) -> list[int]:
+    """The ids of a text, its line ends written as a token where there is one for them."""
+    if newline_id is None:
+        return encode(text)
+    first, *others = _LINE_END.split(text)
+    ids = encode(first)
+    for line in others:
+        ids += [newline_id, *encode(line)]
+    return ids
+
+
+def decode_lines(ids: Iterable[int], newline_id: int | None, decode: Callable[[list[int]], str]) -> str:
+    """The text of ids, a line end where the token for it stands."""
+    lines: list[list[int]] = [[]]
+    for index in map(int, ids):
+        if index == newline_id:
+            lines.append([])
+        else:
+            lines[-1].append(index)
+    return "\n".join(map(decode, lines))
