@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
+from kgpt2.checkpoints.longest_match import any_of
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
 from kgpt2.errors import escaped
 
@@ -37,7 +38,7 @@ class BertTokenizer:
             each is special itself (left out when decoding).
 
     Raises:
-        ValueError: a special token is missing from the vocabulary.
+        ValueError: a special token is missing from the vocabulary, or an added one is empty or very long.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class BertTokenizer:
         special = [token for token in SPECIAL_TOKENS if token in self.token_to_id]
         special += [token for token, is_special in self.added_tokens.items() if is_special]
         self.special_ids = tuple(self.token_to_id[token] for token in special)
-        self._whole = re.compile("|".join(map(re.escape, self.whole_tokens)))
+        self._whole = any_of(self.whole_tokens)
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
     @property
