@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
+from kgpt2.checkpoints.longest_match import any_of
 from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
 from kgpt2.errors import escaped
@@ -43,7 +44,7 @@ class BertTokenizer:
         tokens: what begins and ends a text ([CLS] and [SEP] where nothing is named) and breaks its lines (nothing).
 
     Raises:
-        ValueError: a special token is missing from the vocabulary.
+        ValueError: a special token is missing from the vocabulary, or an added one is empty or very long.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class BertTokenizer:
         special += [token for token, is_special in self.added_tokens.items() if is_special]
         special += [self.start_token, self.end_token]
         self.special_ids = tuple(dict.fromkeys(self.token_to_id[token] for token in special))
-        self._whole = _any_of(self.whole_tokens)
+        self._whole = any_of(self.whole_tokens)
         self._folded = {self.fold(token): self.token_to_id[token] for token in self.folded_tokens}
-        self._folded_pattern = _any_of(sorted(self._folded, key=len, reverse=True))
+        self._folded_pattern = any_of(self._folded)
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
     @property
@@ -192,8 +193,3 @@ def normalise(text: str, do_lower_case: bool = False, strip_accents: bool = Fals
         # By character: str.lower() looks at the word around a final sigma, which BERT's tokenizer does not.
         text = "".join(map(str.lower, text)) if "Σ" in text else text.lower()
     return text
-
-
-def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    """Matches any of some tokens, an earlier one rather than a later; nothing where there are none."""
-    return re.compile("|".join(map(re.escape, tokens)) or r"(?!)")

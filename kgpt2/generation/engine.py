@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from kgpt2.data.script import convert_script
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.generation.beam import search
 from kgpt2.generation.forms import mark_for, plans_for
 from kgpt2.generation.loop import grow
@@ -16,6 +16,8 @@ from kgpt2.generation.settings import Settings
 from kgpt2.verse.genres import split_mark
 
 DEFAULT_NEW_TOKENS = 128
+# Characters of the longest token that vocabularies have: a longer prompt fits no context, and is not read at all.
+LONGEST_TOKEN = 128
 
 
 @dataclasses.dataclass
@@ -45,6 +47,11 @@ def prepare_prompts(
     """
     prompts = []
     for given in texts:
+        if len(given) > context * LONGEST_TOKEN:
+            raise RequestError(
+                f"the prompt {quoted(given, 20)} has {len(given):,} characters, the model's context {context} tokens\n"
+                "shorten the prompt"
+            )
         text = read(given)
         if settings.script:
             (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from

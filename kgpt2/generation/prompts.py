@@ -16,6 +16,7 @@ from kgpt2.verse.notation import SEPARATOR
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
 _SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
 _SIDE = re.compile(f"[{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])")
+_MAX_STDIN = 256 << 20  # bytes: it is held in memory
 _COUPLETS = "gpt2-chinese-couplet"
 
 
@@ -122,6 +123,9 @@ def _stdin() -> bytes:
     if sys.stdin is None:
         raise RequestError("--prompts -: stdin is closed")
     try:
-        return sys.stdin.buffer.read()
+        data = sys.stdin.buffer.read(_MAX_STDIN + 1)
     except OSError as error:
         raise RequestError(f"--prompts -: stdin cannot be read ({error.strerror or error})") from None
+    if len(data) > _MAX_STDIN:
+        raise RequestError(f"--prompts -: more than {_MAX_STDIN:,} bytes; give so many prompts as a file")
+    return data

@@ -12,7 +12,7 @@ from kgpt2.errors import RequestError, escaped
 from kgpt2.files import require_regular
 
 MAX_DEPTH = 16
-MAX_OBJECTS = 20_000  # groups and datasets; gpt2-xl has 1,500
+MAX_OBJECTS = 8_000  # groups and datasets; gpt2-xl has 1,500
 # What h5py raises for one broken file or another.
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError)
 

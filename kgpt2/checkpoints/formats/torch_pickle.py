@@ -14,7 +14,7 @@ from typing import BinaryIO
 from kgpt2.errors import RequestError, escaped
 
 # gpt2-xl's state dict is described by 25,000 instructions in 0.1 MB.
-MAX_INSTRUCTIONS = 500_000
+MAX_INSTRUCTIONS = 200_000
 MAX_BYTES = 16 << 20
 MAX_DIMENSIONS = 64  # torch's own limit
 _BITS = 128  # of a whole number

@@ -8,7 +8,7 @@ from kgpt2.data.example import Report
 from kgpt2.data.template import listed
 from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
 from kgpt2.errors import RequestError
-from kgpt2.files import json_fault, open_regular
+from kgpt2.files import open_regular
 
 TEXTS = ("documents", "title", "tldr", "id")
 NUMBERS = ("ups", "num_comments", "score", "upvote_ratio")
@@ -89,7 +89,7 @@ def _parse(line: bytes) -> dict:
     except UnicodeDecodeError as error:
         raise _BadRow("not UTF-8", f"not UTF-8 (byte {error.start} of the line is 0x{line[error.start]:02x})") from None
     except (ValueError, RecursionError) as error:
-        raise _BadRow("broken JSON", f"broken JSON ({json_fault(error)})") from None
+        raise _BadRow("broken JSON", f"broken JSON ({getattr(error, 'msg', type(error).__name__)})") from None
     if not isinstance(row, dict):
         raise _BadRow("no JSON object", f"a post is a JSON object, this is a {type(row).__name__}")
     return row
