@@ -1,5 +1,8 @@
 """The two ways a command can fail; everything else is a bug and shows a traceback with --debug."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class Kgpt2Error(Exception):
     """A failure that a user can act on: the message names the thing and the way out, in one or two lines."""
@@ -15,3 +18,9 @@ class RequestError(Kgpt2Error):
 
 class WorkError(Kgpt2Error):
     """The request was right and the work failed all the same. Exit status 1."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else ""."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
