@@ -20,6 +20,10 @@ class WorkError(Kgpt2Error):
     """The request was right and the work failed all the same. Exit status 1."""
 
 
+class Interrupted(WorkError):
+    """The user stopped the work; the message says what is left of it and how to go on. Exit status 1."""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else ""."""
     close = difflib.get_close_matches(name, list(known), n=1)

@@ -25,7 +25,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
 
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
-    from kgpt2.training.folder import is_complete, run_folder
+    from kgpt2.training.folder import is_complete, run_folder, stoppable
     from kgpt2.training.prepare import prepare
 
     path = Path(config)
@@ -36,7 +36,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
             click.echo(json.dumps(json.loads((folder / "summary.json").read_text("utf-8")), ensure_ascii=False))
         say(f"{folder}: the run is complete, there is nothing to resume")
         return
-    with reading() as progress:
+    with stoppable(folder), reading() as progress:
         plan = prepare(resolved, progress)
     for note in plan.notes:
         say(note)
@@ -48,12 +48,13 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
             say(dump_config(resolved).rstrip())
         return
 
-    bring_up_keras()
-    from rich.console import Console
+    with stoppable(folder):
+        bring_up_keras()
+        from rich.console import Console
 
-    from kgpt2.training.fit import fit
+        from kgpt2.training.fit import fit
 
-    summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
+        summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")

@@ -3,14 +3,13 @@
 import difflib
 import importlib
 import os
-import signal
 import sys
 import traceback
 from typing import NoReturn
 
 import click
 
-from kgpt2 import __version__
+from kgpt2 import __version__, interrupts
 from kgpt2.cli.options import DEBUG, debug_option
 from kgpt2.errors import Kgpt2Error
 
@@ -45,10 +44,11 @@ def cli() -> None:
 def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
     # A polite kill cleans up as Ctrl-C does: half-written files are removed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.listen()
     try:
-        cli.main(prog_name="kgpt2", standalone_mode=False)
-        sys.stdout.flush()
+        with interrupts.recognised():
+            cli.main(prog_name="kgpt2", standalone_mode=False)
+            sys.stdout.flush()
         status = 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
