@@ -1,13 +1,14 @@
 """Several JAX processes that train together: they meet, stop together, and notice when one of them is gone.
 
-JAX's client aborts its process when its connection to process 0 breaks, and waits for minutes where a process is gone
-that it has no connection to. So the connections go through a relay of ours, on both sides. It notices at once which has
-closed, and keeps the other half open for as long as it takes to end in good order.
+JAX's client aborts its process when its connection to process 0 breaks, and waits for minutes where another is gone. So
+each process has a line of ours to process 0, which tells at once when one end is gone, and JAX's connections go through
+a relay on both sides, which keeps them open for as long as it takes to end in good order.
 """
 
 import atexit
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
@@ -22,7 +23,8 @@ from kgpt2.errors import RequestError, WorkError
 
 _PREFIX = "KERAS_DISTRIBUTION_"
 LOST = "another process of this run has ended\n--resume, on each of them, goes on from the last checkpoint"
-# Seconds: to wait for process 0, for a silent machine to be given up, and for the work to fail by itself.
+_HELLO = b"\0"  # no connection of JAX begins so
+# Seconds: to wait for the others, for a silent machine to be given up, and for the work to fail by itself.
 _MEETING, _SILENCE, _GRACE = 300, 30, 15
 
 
@@ -37,7 +39,7 @@ def meet() -> None:
     import jax
 
     if _party is not None:
-        _party.met, _party.parted = True, False
+        _party.parted = False
     if jax.distributed.is_initialized() or not any(name.startswith(_PREFIX) for name in os.environ):
         return
     addresses = os.environ.get(f"{_PREFIX}JOB_ADDRESSES", "").split(",")
@@ -53,13 +55,10 @@ def meet() -> None:
         raise RequestError(f"{_PREFIX}PROCESS_ID: {number} will not do, it must be 0 or more and less than {count}")
     if count == 1:
         return
-    _party = _Party(place, number)
-    try:
-        keras.distribution.initialize(f"127.0.0.1:{_party.port}", count, number)
-    except RuntimeError as error:
-        _party.leave()
-        raise WorkError(f"the {count} processes of this run did not meet ({str(error).splitlines()[0]:.200})") from None
-    _party.met = True
+    _party = _Party(place, number, count)
+    _party.gather()
+    keras.distribution.initialize(f"127.0.0.1:{_party.port}", count, number)
+    _party.shielded = True
 
 
 def asked_to_stop(step: int) -> bool:
@@ -105,30 +104,51 @@ class _Party:
     Args:
         place: host and port of process 0.
         number: of this process.
+        count: how many there are.
 
     Attributes:
         port: where JAX's service (process 0) or the way to it (others) is, on this machine.
-        met: all have connected, and none may leave.
-        parted: this process may end in good order.
-        lost: one has left.
+        shielded: JAX is connected, and must not see a connection close.
+        parted: the others may end, and this process may in good order.
+        lost: one has left before.
         status: with which to end where it is not in good order.
     """
 
-    def __init__(self, place: tuple[str, int], number: int):
-        self.met, self.parted, self.lost, self.status = False, False, threading.Event(), 1
+    def __init__(self, place: tuple[str, int], number: int, count: int):
+        self.shielded, self.parted, self.lost, self.status = False, False, threading.Event(), 1
+        self._place, self._leads, self._others = place, number == 0, count - 1
+        self._lines: list[socket.socket] = []
         inner = socket.create_server(("127.0.0.1", 0))
         self.port = inner.getsockname()[1]
-        if number == 0:
+        if self._leads:
             inner.close()  # the port is for JAX's service
-            _thread(self._relay, _listen(place[1]), ("127.0.0.1", self.port))
-        else:
-            _thread(self._relay, inner, place)
+        _thread(self._relay, _listen(place[1]) if self._leads else inner)
         # Before JAX's own, which would wait for the others.
         atexit.register(self.leave)
 
+    def gather(self) -> None:
+        """Waits until all are there.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted.
+            WorkError: they did not come in time.
+        """
+        until = time.monotonic() + _MEETING
+        while not (self._all_are_here() if self._leads else self._is_called()):
+            if interrupts.came():
+                raise KeyboardInterrupt
+            if time.monotonic() > until:
+                raise WorkError(
+                    f"{_PREFIX}*: the {self._others + 1} processes of this run did not meet in {_MEETING} seconds\n"
+                    f"start all of them, and see that they reach {':'.join(map(str, self._place))}"
+                )
+            time.sleep(0.1)
+        for line in self._lines:
+            _thread(self._watch, line)
+
     def part(self) -> None:
         """From here on the others may end."""
-        self.met, self.parted = False, True
+        self.parted = True
 
     def leave(self) -> None:
         """Ends this process at once, unless it ends in good order: JAX would wait for the others."""
@@ -137,23 +157,56 @@ class _Party:
             sys.stderr.flush()
             os._exit(self.status)
 
-    def _relay(self, listening: socket.socket, target: tuple[str, int]) -> None:
-        while True:
-            here, _ = listening.accept()
-            _thread(self._connect, here, target, time.monotonic() + _MEETING)
+    def _all_are_here(self) -> bool:
+        for line in filter(_is_closed, [*self._lines]):
+            self._lines.remove(line)
+        if len(self._lines) < self._others:
+            return False
+        for line in self._lines:
+            with contextlib.suppress(OSError):  # it is noticed soon
+                line.sendall(_HELLO)
+        return True
 
-    def _connect(self, here: socket.socket, target: tuple[str, int], until: float) -> None:
+    def _is_called(self) -> bool:
+        """Whether process 0 has answered, which it does when all are there."""
+        if self._lines and _is_closed(self._lines[0]):
+            self._lines.pop().close()
+        if not self._lines:
+            with contextlib.suppress(OSError):  # it is not there yet
+                line = socket.create_connection(self._place, timeout=1)
+                line.settimeout(None)
+                line.sendall(_HELLO)
+                _keep_alive(line)
+                self._lines.append(line)
+        return bool(self._lines) and bool(select.select(self._lines, [], [], 0)[0]) and not _is_closed(self._lines[0])
+
+    def _watch(self, line: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while line.recv(1):
+                pass
+        self.lost.set()
+        # A computation that waits for the one who left may never fail: then this ends it.
+        time.sleep(_GRACE)
+        if not self.parted:
+            sys.stderr.write(f"kgpt2: {LOST}\n")
+            self.leave()
+
+    def _relay(self, listening: socket.socket) -> None:
         while True:
-            try:
+            _thread(self._receive, listening.accept()[0])
+
+    def _receive(self, here: socket.socket) -> None:
+        _keep_alive(here)
+        if self._leads and here.recv(1, socket.MSG_PEEK) == _HELLO:
+            here.recv(1)
+            self._lines.append(here)
+            return
+        target = ("127.0.0.1", self.port) if self._leads else self._place
+        there = None
+        while there is None:
+            with contextlib.suppress(OSError):  # it is not there yet
                 there = socket.create_connection(target)
-                break
-            except OSError:  # it is not there yet
-                if time.monotonic() > until:
-                    here.close()
-                    return
-                time.sleep(0.2)
-        for one in (here, there):
-            _keep_alive(one)
+            time.sleep(0 if there else 0.1)
         _thread(self._pass_on, here, there)
         self._pass_on(there, here)
 
@@ -161,19 +214,9 @@ class _Party:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 target.sendall(data)
-        if self.met:
-            self._lose()
-        elif not self.parted:  # an attempt to connect that JAX gave up
+        if not self.shielded:  # an attempt to connect that JAX gave up
             for one in (source, target):
                 one.close()
-
-    def _lose(self) -> None:
-        """A computation that waits for the one who left may never fail: then this ends it."""
-        self.lost.set()
-        time.sleep(_GRACE)
-        if self.met:
-            sys.stderr.write(f"kgpt2: {LOST}\n")
-            self.leave()
 
 
 _party: _Party | None = None
@@ -202,3 +245,13 @@ def _keep_alive(connection: socket.socket) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1000)
+
+
+def _is_closed(line: socket.socket) -> bool:
+    """Whether the other end is gone."""
+    try:
+        return line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
