@@ -57,7 +57,7 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
     tell = functools.partial(console.print, highlight=False)
     keras.utils.set_random_seed(config.train.seed)
     stopping = "stopping after this step, with a checkpoint; once more: at once"
-    with interrupts.held_back(lambda: tell(stopping)), distributed(config, plan, tell), processes.together():
+    with interrupts.held_back(lambda: tell(stopping)), processes.together(), distributed(config, plan, tell):
         return _run(config, plan, folder, console, resume)
 
 

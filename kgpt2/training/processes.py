@@ -55,7 +55,7 @@ def meet() -> None:
         raise RequestError(f"{_PREFIX}PROCESS_ID: {number} will not do, it must be 0 or more and less than {count}")
     if count == 1:
         return
-    _party = _Party(place, number, count)
+    _party = Party(place, number, count)
     _party.gather()
     keras.distribution.initialize(f"127.0.0.1:{_party.port}", count, number)
     _party.shielded = True
@@ -98,7 +98,7 @@ def is_lost() -> bool:
     return _party is not None and _party.lost.wait(2)
 
 
-class _Party:
+class Party:
     """The connections of this process with the others.
 
     Args:
@@ -107,6 +107,7 @@ class _Party:
         count: how many there are.
 
     Attributes:
+        lines: to process 0, or from the others to it.
         port: where JAX's service (process 0) or the way to it (others) is, on this machine.
         shielded: JAX is connected, and must not see a connection close.
         parted: the others may end, and this process may in good order.
@@ -117,7 +118,7 @@ class _Party:
     def __init__(self, place: tuple[str, int], number: int, count: int):
         self.shielded, self.parted, self.lost, self.status = False, False, threading.Event(), 1
         self._place, self._leads, self._others = place, number == 0, count - 1
-        self._lines: list[socket.socket] = []
+        self.lines: list[socket.socket] = []
         inner = socket.create_server(("127.0.0.1", 0))
         self.port = inner.getsockname()[1]
         if self._leads:
@@ -143,7 +144,7 @@ class _Party:
                     f"start all of them, and see that they reach {':'.join(map(str, self._place))}"
                 )
             time.sleep(0.1)
-        for line in self._lines:
+        for line in self.lines:
             _thread(self._watch, line)
 
     def part(self) -> None:
@@ -158,27 +159,27 @@ class _Party:
             os._exit(self.status)
 
     def _all_are_here(self) -> bool:
-        for line in filter(_is_closed, [*self._lines]):
-            self._lines.remove(line)
-        if len(self._lines) < self._others:
+        for line in filter(_is_closed, [*self.lines]):
+            self.lines.remove(line)
+        if len(self.lines) < self._others:
             return False
-        for line in self._lines:
+        for line in self.lines:
             with contextlib.suppress(OSError):  # it is noticed soon
                 line.sendall(_HELLO)
         return True
 
     def _is_called(self) -> bool:
         """Whether process 0 has answered, which it does when all are there."""
-        if self._lines and _is_closed(self._lines[0]):
-            self._lines.pop().close()
-        if not self._lines:
+        if self.lines and _is_closed(self.lines[0]):
+            self.lines.pop().close()
+        if not self.lines:
             with contextlib.suppress(OSError):  # it is not there yet
                 line = socket.create_connection(self._place, timeout=1)
                 line.settimeout(None)
                 line.sendall(_HELLO)
                 _keep_alive(line)
-                self._lines.append(line)
-        return bool(self._lines) and bool(select.select(self._lines, [], [], 0)[0]) and not _is_closed(self._lines[0])
+                self.lines.append(line)
+        return bool(self.lines) and bool(select.select(self.lines, [], [], 0)[0]) and not _is_closed(self.lines[0])
 
     def _watch(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -199,7 +200,7 @@ class _Party:
         _keep_alive(here)
         if self._leads and here.recv(1, socket.MSG_PEEK) == _HELLO:
             here.recv(1)
-            self._lines.append(here)
+            self.lines.append(here)
             return
         target = ("127.0.0.1", self.port) if self._leads else self._place
         there = None
@@ -219,7 +220,7 @@ class _Party:
                 one.close()
 
 
-_party: _Party | None = None
+_party: Party | None = None
 
 
 def _thread(work: Callable[..., None], *arguments: object) -> None:

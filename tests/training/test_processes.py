@@ -5,13 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import keras
 import pytest
 
+from kgpt2 import interrupts
 from kgpt2.checkpoints.names import read_model
-from kgpt2.errors import Interrupted, RequestError
+from kgpt2.errors import Interrupted, RequestError, WorkError
 from kgpt2.training import processes
 from kgpt2.training.network import TargetModel
 from tests.conftest import ROOT
@@ -132,3 +134,52 @@ def test_wrong_variables(variables, words, monkeypatch):
         monkeypatch.setenv(f"KERAS_DISTRIBUTION_{name}", value)
     with pytest.raises(RequestError, match=words):
         processes.meet()
+
+
+@pytest.fixture
+def party(monkeypatch):
+    """Makes what a process holds of the others, all in this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = free.getsockname()
+    monkeypatch.setattr(processes.atexit, "register", lambda _: None)
+    made = []
+
+    def make(number, count=2):
+        made.append(processes.Party(place, number, count))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.part()
+
+
+def test_processes_meet_and_notice_who_leaves(party):
+    others = [party(1, 3), party(2, 3)]  # they may come before process 0
+    threads = [threading.Thread(target=one.gather) for one in others]
+    for thread in threads:
+        thread.start()
+    first = party(0, 3)
+    first.gather()
+    for thread in threads:
+        thread.join(20)
+    assert not first.lost.is_set()
+    others[1].lines[0].shutdown(socket.SHUT_RDWR)
+    assert first.lost.wait(20)
+    assert not others[0].lost.is_set()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_who_waits_in_vain_says_for_whom(number, party, monkeypatch):
+    monkeypatch.setattr(processes, "_MEETING", 0.2)
+    with pytest.raises(WorkError, match=r"the 2 processes of this run did not meet.*\n.*reach 127\.0\.0\.1:\d+"):
+        party(number).gather()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_who_waits_can_be_interrupted(number, party):
+    waiting = party(number)
+    with interrupts.held_back(lambda: None):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            waiting.gather()
