@@ -1,7 +1,9 @@
 """The two ways a command can fail, everything else is a bug; and how a message repeats what a stranger wrote."""
 
+import difflib
 import reprlib
 import unicodedata
+from collections.abc import Iterable
 
 # Characters of a name or value that a message repeats, of a line of it, and its lines.
 _NAME, _LINE, _LINES = 80, 2000, 6
@@ -21,6 +23,10 @@ class RequestError(Kgpt2Error):
 
 class WorkError(Kgpt2Error):
     """The request was right and the work failed all the same. Exit status 1."""
+
+
+class Interrupted(WorkError):
+    """The user stopped the work; the message says what is left of it and how to go on. Exit status 1."""
 
 
 class Note(UserWarning):
@@ -55,3 +61,9 @@ def _visible(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else ""."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -24,6 +24,7 @@ ROOMS = [
     "outputs",
     "files",
     "locks",
+    "interrupts",
     "errors",
 ]
 # The one way up, inside a method: a Keras task's own `generate` runs on the engine.
@@ -31,7 +32,18 @@ HOOKS = {
     ("models/causal_lm.py", "kgpt2.generation.keras_generate"),
     ("models/causal_lm.py", "kgpt2.generation.keras_runtime"),
 }
-WITHOUT_KERAS = ("checkpoints", "conversion", "data", "verse", "config", "assets", "files", "errors", "cli")
+WITHOUT_KERAS = (
+    "checkpoints",
+    "conversion",
+    "data",
+    "verse",
+    "config",
+    "assets",
+    "files",
+    "interrupts",
+    "errors",
+    "cli",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

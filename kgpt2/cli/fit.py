@@ -26,7 +26,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
     from kgpt2.cli.progress import reading
     from kgpt2.config import dump_config, load_config
     from kgpt2.files import read_object
-    from kgpt2.training.folder import claimed_run, is_complete, is_longer, require_the_same, run_folder
+    from kgpt2.training.folder import claimed_run, is_complete, is_longer, require_the_same, run_folder, stoppable
     from kgpt2.training.prepare import prepare
 
     path = Path(config)
@@ -44,7 +44,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         run_folder(folder, resume)
     else:
         click.get_current_context().with_resource(claimed_run(folder, resume))
-    with reading() as progress:
+    with stoppable(folder), reading() as progress:
         plan = prepare(resolved, progress)
     for note in plan.notes:
         say(note)
@@ -56,12 +56,13 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
             click.echo(dump_config(resolved).rstrip(), err=True)
         return
 
-    bring_up_keras()
-    from rich.console import Console
+    with stoppable(folder):
+        bring_up_keras()
+        from rich.console import Console
 
-    from kgpt2.training.fit import fit
+        from kgpt2.training.fit import fit
 
-    summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
+        summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
     if as_json:
         click.echo(json.dumps(summary, ensure_ascii=False))
     say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")

@@ -5,7 +5,6 @@ import difflib
 import errno
 import importlib
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -13,7 +12,7 @@ from typing import NoReturn, TextIO
 
 import click
 
-from kgpt2 import __version__
+from kgpt2 import __version__, interrupts
 from kgpt2.cli.options import DEBUG, debug_option, say
 from kgpt2.errors import Kgpt2Error, Note
 
@@ -50,14 +49,15 @@ def cli() -> None:
 def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
     # A polite kill cleans up as Ctrl-C does: half-written files are removed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.listen()
     _show_notes()
     _open_standard_streams()
     if sys.stdout is None:
         sys.exit(_report("stdout is closed, and results go there\n`>/dev/null` leaves them out", 2))
     try:
-        cli.main(prog_name="kgpt2", standalone_mode=False)
-        sys.stdout.flush()
+        with interrupts.recognised():
+            cli.main(prog_name="kgpt2", standalone_mode=False)
+            sys.stdout.flush()
         status = 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:  # an interrupt needs no explanation
             kept.seek(0)
             os.write(terminal, kept.read())
             raise

@@ -135,7 +135,7 @@ def _batches(
     """The rows in batches, each with what makes it grow."""
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     rows = [Row(prompt, index, seed, codec, settings) for prompt in prompts for index in range(settings.num_return)]
-    size = round_up(min(settings.batch_size, len(rows)), runtime.row_multiple)
+    size = round_up(min(settings.batch_size, len(rows)), runtime.row_multiple) or 1
     bans = Bans(runtime.vocabulary_size, codec, settings)
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]

@@ -3,22 +3,24 @@
 import contextlib
 import dataclasses
 import importlib.util
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.special_tokens import SpecialTokens
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, near, quoted
 from kgpt2.generation import engine
 from kgpt2.generation.engine import Clock, Generation, prepare_prompts
 from kgpt2.generation.processors import log_probabilities
 from kgpt2.generation.prompts import reader_of
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.runtime import Runtime
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.settings import Settings, as_text, as_texts, changed
 
 RUNTIMES = ("auto", "openvino", "keras")
 DTYPES = ("float32", "bfloat16", "int8", "int4")
@@ -48,6 +50,9 @@ class Score:
 class LanguageModel:
     """A checkpoint, its tokenizer and a runtime that computes it.
 
+    Several threads may read it at once, and calls may be made while a stream is being read: each gives what it gives
+    alone.
+
     Args:
         checkpoint: as `checkpoints.names.read_model` gives it.
         runtime: computes the logits.
@@ -57,12 +62,18 @@ class LanguageModel:
         self.checkpoint, self.runtime, self.tokenizer = checkpoint, runtime, checkpoint.tokenizer
         self._read = reader_of(checkpoint)
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise RequestError(
+            "a LanguageModel cannot be copied or pickled: its weights are in the runtime\n"
+            f"load it by name where it is wanted: kgpt2.load({str(self.checkpoint.folder)!r})"
+        )
+
     def prepare(self, texts: Sequence[str], settings: Settings) -> list[Prompt]:
         """Prompts as the engine takes them; errors as those of `generate`."""
         return prepare_prompts(texts, self.tokenizer, self.runtime.context, settings, self._read)
 
     def generate(
-        self, prompts: str | Sequence[str], settings: Settings | None = None, clock: Clock | None = None, **changes
+        self, prompts: str | Iterable[str], settings: Settings | None = None, clock: Clock | None = None, **changes: Any
     ) -> list[Generation]:
         """Continues prompts; each prompt's continuations lie together, in the order of the prompts.
 
@@ -73,29 +84,33 @@ class LanguageModel:
             **changes: fields of `Settings`, instead of those in `settings`.
 
         Raises:
-            RequestError: a setting will not do, or a prompt leaves no room.
+            RequestError: a setting will not do, a prompt is no text, or it leaves no room.
         """
-        settings = dataclasses.replace(settings or Settings(), **changes)
-        ready = self.prepare([prompts] if isinstance(prompts, str) else prompts, settings)
+        settings = changed(settings, changes)
+        ready = self.prepare(as_texts("prompts", prompts), settings)
         return list(engine.generate(self.runtime, self.tokenizer, ready, settings, clock or Clock()))
 
     def stream(
-        self, prompt: str, settings: Settings | None = None, clock: Clock | None = None, **changes
+        self, prompt: str, settings: Settings | None = None, clock: Clock | None = None, **changes: Any
     ) -> Iterator[str]:
-        """The completion of one prompt, piece by piece as it comes; arguments and errors as those of `generate`."""
-        settings = dataclasses.replace(settings or Settings(), **changes)
-        (ready,) = self.prepare([prompt], settings)
-        for piece in engine.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock()):
-            if isinstance(piece, str):
-                yield piece
+        """The completion of one prompt, piece by piece as it comes.
 
-    def score(self, texts: str | Sequence[str]) -> list[Score]:
+        Arguments and errors as those of `generate`; they are looked at before the first piece is asked for.
+        """
+        settings = changed(settings, changes)
+        if settings.sampler == "beam" or settings.script or settings.num_return > 1:
+            raise RequestError("stream: gives one text as it grows; not with sampler beam, script or num_return")
+        (ready,) = self.prepare([as_text("prompt", prompt)], settings)
+        pieces = engine.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock())
+        return (piece for piece in pieces if isinstance(piece, str))
+
+    def score(self, texts: str | Iterable[str]) -> list[Score]:
         """The log-probability of every token of texts.
 
         Raises:
-            RequestError: a text is longer than the context.
+            RequestError: a text is none, or is longer than the context.
         """
-        texts = [texts] if isinstance(texts, str) else texts
+        texts = as_texts("texts", texts)
         tokenizer = self.tokenizer
         rows = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in texts]
         for text, row in zip(texts, rows, strict=True):
@@ -135,15 +150,17 @@ def load(
         RequestError: the model is not there, is broken, or the runtime cannot do it.
         WorkError: it has to be downloaded and cannot be.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise RequestError(f"model: {quoted(model)} will not do, it must be a name or a folder")
     tokens = SpecialTokens(start_token, end_token, newline_token)
-    return open_runtime(read_model(str(model), tokens, None if base is None else str(base)), dtype, runtime)
+    return open_runtime(read_model(os.fsdecode(model), tokens, None if base is None else str(base)), dtype, runtime)
 
 
 def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = "auto") -> LanguageModel:
     """A checkpoint on a runtime; arguments and errors as those of `load`."""
     for name, value, known in (("dtype", dtype, DTYPES), ("runtime", runtime, RUNTIMES)):
         if value not in known:
-            raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}")
+            raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}{near(str(value), known)}")
     if choose_runtime(dtype, runtime) == "openvino":
         from kgpt2.generation.openvino_runtime import OpenVinoRuntime
 

@@ -5,12 +5,12 @@ import os
 from typing import Any
 
 import numpy as np
-import openvino as ov
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import read_all
 from kgpt2.generation import compiled_cache
 from kgpt2.generation.openvino_graph import REVISION, build_graph
+from kgpt2.generation.openvino_library import ov
 
 # How the matrices are kept, and the type in which the network computes.
 DTYPES = {
@@ -24,8 +24,12 @@ _HIDDEN = np.float32(-3e38)
 
 @dataclasses.dataclass
 class _Cache:
-    """What the graph's own cache holds: padding of each row, and places filled."""
+    """The request whose own cache it is, the padding of each row, and how many places are filled.
 
+    A prefill begins with a request of its own, which takes no time worth a pool, and so each reader has its own state.
+    """
+
+    request: ov.InferRequest
     pads: np.ndarray
     filled: int
 
@@ -48,24 +52,25 @@ class OpenVinoRuntime:
         self.context = checkpoint.shape.max_sequence_length
         self.vocabulary_size = checkpoint.shape.vocabulary_size
         self.compilations = 0
-        self._request = self._compiled(checkpoint, dtype).create_infer_request()
+        self._model = self._compiled(checkpoint, dtype)
 
     def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
-        self._request.reset_state()
         rows = np.arange(len(token_ids), dtype=np.int32)
-        return self._run(token_ids, rows, _Cache(pads.astype(np.int32), 0))
+        return self._run(token_ids, rows, self._empty(pads))
 
     def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, Any]:
-        return self._run(token_ids[:, None], rows.astype(np.int32), _Cache(cache.pads[rows], cache.filled))
+        return self._run(token_ids[:, None], rows.astype(np.int32), dataclasses.replace(cache, pads=cache.pads[rows]))
 
     def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
-        self._request.reset_state()
         rows = np.arange(len(token_ids), dtype=np.int32)
-        return self._infer(token_ids, rows, _Cache(pads.astype(np.int32), 0), tail=token_ids.shape[1])
+        return self._infer(token_ids, rows, self._empty(pads), tail=token_ids.shape[1])
+
+    def _empty(self, pads: np.ndarray) -> _Cache:
+        return _Cache(self._model.create_infer_request(), pads.astype(np.int32), 0)
 
     def _run(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, _Cache]:
         logits = self._infer(token_ids, rows, cache, tail=1)[:, 0]
-        return logits, _Cache(cache.pads, cache.filled + token_ids.shape[1])
+        return logits, dataclasses.replace(cache, filled=cache.filled + token_ids.shape[1])
 
     def _infer(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache, tail: int) -> np.ndarray:
         places = cache.filled + np.arange(token_ids.shape[1], dtype=np.int32)
@@ -78,7 +83,7 @@ class OpenVinoRuntime:
             "tail": np.array([tail], np.int32),
         }
         # A copy: the request writes the next logits into the same memory.
-        return self._request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
+        return cache.request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
 
     def _compiled(self, checkpoint: Checkpoint, dtype: str) -> ov.CompiledModel:
         weights, precision = DTYPES[dtype]

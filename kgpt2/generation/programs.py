@@ -1,5 +1,6 @@
 """Functions compiled by the Keras backend, each once for a shape; how many there were, and how long they took."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +18,19 @@ class Programs:
 
     Attributes:
         count: programs compiled so far.
-        seconds: what they took.
     """
 
     def __init__(self, model: keras.Model, distribution: keras.distribution.DataParallel | None = None):
-        self.count, self.seconds = 0, 0.0
+        self.count = 0
+        self._waited, self._lock = threading.local(), threading.Lock()
         self._model, self._distribution = model, distribution
         self._compiled: dict[tuple, Callable] = {}
         self._variables: list[int] = []
+
+    @property
+    def seconds(self) -> float:
+        """What this thread has waited for compilers so far."""
+        return getattr(self._waited, "seconds", 0.0)
 
     def spread(self, arrays: Any) -> Any:
         """Nested arrays whose first dimension is that of the rows, each device given its part."""
@@ -42,9 +48,10 @@ class Programs:
     def read(self, function: Callable[[], Any]) -> Any:
         """What a function makes of the model's variables."""
         variables = self._model.variables
-        if list(map(id, variables)) != self._variables:  # other ones than before, such as those of LoRA
-            self._variables = list(map(id, variables))
-            self._compiled.clear()
+        with self._lock:
+            if list(map(id, variables)) != self._variables:  # other ones than before, such as those of LoRA
+                self._variables = list(map(id, variables))
+                self._compiled.clear()
         if keras.config.backend() != "jax":
             return self.call(function)
 
@@ -82,13 +89,17 @@ class Programs:
                 return function(*keras.tree.map_structure(ops.convert_to_tensor, arguments), *static)
         shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in keras.tree.flatten(arguments))
         place = (key or function, static, shapes)
-        if place not in self._compiled:
+        program = self._compiled.get(place)
+        if program is None:
             began = time.perf_counter()
-            compile_ = _by_jax if backend == "jax" else _by_tensorflow
-            self._compiled[place] = compile_(function, arguments, static, donate, idle)
-            self.count += 1
-            self.seconds += time.perf_counter() - began
-        return self._compiled[place](*arguments)
+            with self._lock:  # two threads that want the same program compile it once
+                program = self._compiled.get(place)
+                if program is None:
+                    compile_ = _by_jax if backend == "jax" else _by_tensorflow
+                    program = self._compiled[place] = compile_(function, arguments, static, donate, idle)
+                    self.count += 1
+            self._waited.seconds = self.seconds + time.perf_counter() - began
+        return program(*arguments)
 
 
 def _by_jax(function: Callable, arguments: tuple, static: tuple, donate: int | None, idle: tuple | None) -> Callable:

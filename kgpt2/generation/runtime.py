@@ -15,13 +15,15 @@ PREFILL_STEP, CAPACITY_STEP = 16, 64
 class Runtime(Protocol):
     """A network ready to generate. It knows nothing of text or of sampling.
 
+    Caches are apart from each other: any number of readers, in any threads, may take turns between their calls.
+
     Attributes:
         context: how many positions it has.
         vocabulary_size: how many logits a position has.
         static_shapes: whether each shape has to be compiled, so that few of them are better than small ones.
         row_multiple: the number of rows must be a multiple of it.
         compilations: how many programs it has compiled so far.
-        compile_seconds: what they took.
+        compile_seconds: what those took that this thread has asked for.
         loop: runs many steps in one call; None where the host takes each.
     """
 
@@ -61,7 +63,7 @@ class Runtime(Protocol):
     def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
         """The logits of every place, float32 `(rows, width, vocabulary)`; arguments as those of `prefill`.
 
-        Those of padding mean nothing. A cache given out before is spent.
+        Those of padding mean nothing.
         """
 
 

@@ -1,13 +1,21 @@
-"""What a user asks of generation, with transformers' meaning."""
+"""What a user asks of generation, with transformers' meaning; checked once, here, by type and by range."""
 
 import dataclasses
-from typing import Literal
+import math
+import numbers
+import types
+import typing
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Literal
 
-from kgpt2.errors import RequestError
+import numpy as np
+
+from kgpt2.errors import RequestError, near
 from kgpt2.verse.notation import parse
 
 SAMPLERS = ("greedy", "top_k", "top_p", "random", "beam")
-TONES, RHYMES, SCRIPTS = ("off", "loose", "strict"), ("off", "pingshui", "modern"), (None, "simplified", "traditional")
+# What an int32 of the compiled loop holds, and what keeps quotients and powers of float32 finite.
+_LARGEST, _SMALL, _LARGE = 2**31 - 1, 1e-6, 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,28 +82,25 @@ class Settings:
     default_bans: bool = True
     logprobs: bool = False
 
-    def __post_init__(self):
-        _require(self.sampler in SAMPLERS, "sampler", self.sampler, f"one of {', '.join(SAMPLERS)}")
-        _require(self.k >= 0, "k", self.k, "0 (all tokens) or more")
+    def __new__(cls, *values: object, **named: object) -> "Settings":
+        for name in named:
+            if name not in cls.__dataclass_fields__:
+                raise RequestError(f"{name}: there is no such setting{near(name, cls.__dataclass_fields__)}")
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        for name, (kind, optional) in _KINDS.items():
+            value = getattr(self, name)
+            if not (type(value) is kind is not str or (optional and value is None)):
+                object.__setattr__(self, name, _typed(name, value, kind))
+        for name, (good, wanted) in _RANGES.items():
+            value = getattr(self, name)
+            _require(value is None or good(value), name, value, wanted)
         _require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
-        for name in ("p", "min_p", "typical_p"):
-            value = getattr(self, name)
-            _require(value is None or 0 < value <= 1, name, value, "more than 0 and at most 1")
-        _require(0 < self.temperature < float("inf"), "temperature", self.temperature, "more than 0 (or use greedy)")
-        penalty = self.repetition_penalty
-        _require(0 < penalty < float("inf"), "repetition_penalty", penalty, "more than 0 (1: off)")
-        for name in ("no_repeat_ngram", "min_new_tokens"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 (off) or more")
-        for name in ("max_new_tokens", "max_length"):
-            value = getattr(self, name)
-            _require(value is None or value > 0, name, value, "1 or more")
-        for name in ("ban", "stop"):
-            texts = getattr(self, name)
-            _require(not isinstance(texts, str) and all(texts), name, list(texts), "texts, none of them empty")
-        for name, known in (("tones", TONES), ("rhyme", RHYMES), ("script", SCRIPTS)):
-            _require(
-                getattr(self, name) in known, name, getattr(self, name), f"one of {', '.join(filter(None, known))}"
-            )
+        if self.sampler == "beam":
+            _require(self.num_return <= self.beams, "num_return", self.num_return, f"at most {self.beams}, the beams")
+        if self.max_length is not None and self.max_new_tokens is not None:
+            raise RequestError("max_length and max_new_tokens: give one of them, they set the same thing")
         if self.form or self.acrostic:
             parse(self.form or "七绝")
             for name in ("stop", "min_new_tokens"):
@@ -103,17 +108,110 @@ class Settings:
                     raise RequestError(f"{name}: a form has its own end, leave one of them out")
         elif (self.tones, self.rhyme) != ("off", "off"):
             raise RequestError("tones and rhyme belong to a form: add one, such as form 七绝")
-        _require(self.beams > 0, "beams", self.beams, "1 or more")
-        _require(abs(self.length_penalty) < float("inf"), "length_penalty", self.length_penalty, "a number")
-        _require(self.num_return > 0, "num_return", self.num_return, "1 or more")
-        if self.sampler == "beam":
-            _require(self.num_return <= self.beams, "num_return", self.num_return, f"at most {self.beams}, the beams")
-        _require(self.batch_size > 0, "batch_size", self.batch_size, "1 or more")
-        _require(self.seed is None or self.seed >= 0, "seed", self.seed, "0 or more")
-        if self.max_length is not None and self.max_new_tokens is not None:
-            raise RequestError("max_length and max_new_tokens: give one of them, they set the same thing")
 
 
-def _require(good: bool, name: str, value: object, wanted: str) -> None:
+def changed(settings: Settings | None, changes: Mapping[str, Any]) -> Settings:
+    """Settings (None: the defaults) with other values for some of their fields.
+
+    Raises:
+        RequestError: these are no settings, there is no such field, or a value will not do.
+    """
+    if settings is None:
+        return Settings(**changes)
+    _require(isinstance(settings, Settings), "settings", settings, "a kgpt2 Settings object")
+    return dataclasses.replace(settings, **changes)
+
+
+def as_text(name: str, value: object) -> str:
+    """A value that must be a text, whole characters alone; arguments and errors as those of `as_texts`."""
+    _require(isinstance(value, str), name, value, "a text")
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(f"{name}: no text, there is half a character at place {error.start} (a surrogate)") from None
+    return text
+
+
+def as_texts(name: str, value: object) -> list[str]:
+    """One text or several as a list.
+
+    Args:
+        name: what to call them in an error.
+        value: a text, or anything that yields texts in an order.
+
+    Raises:
+        RequestError: there is something else in it, or half a character (a lone surrogate).
+    """
+    if isinstance(value, str):
+        return [as_text(name, value)]
+    ordered = isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview | Mapping | Set)
+    _require(ordered, name, value, "a text or several")
+    return [as_text(f"{name}[{place}]", one) for place, one in enumerate(typing.cast("Iterable[object]", value))]
+
+
+def _whole(least: int) -> tuple:
+    return lambda value: least <= value <= _LARGEST, f"a whole number from {least} to {_LARGEST}"
+
+
+def _share() -> tuple:
+    return lambda value: 0 < value <= 1, "more than 0 and at most 1"
+
+
+def _between(least: float, most: float, hint: str = "") -> tuple:
+    return lambda value: least <= value <= most, f"a number from {least:g} to {most:g}{hint}"
+
+
+# What a value must be, and how to say so; None passes where a field allows it.
+_RANGES: dict[str, tuple] = {
+    **{name: _whole(0) for name in ("k", "no_repeat_ngram", "min_new_tokens")},
+    **{name: _whole(1) for name in ("beams", "max_new_tokens", "max_length", "num_return", "batch_size")},
+    **{name: _share() for name in ("p", "min_p", "typical_p")},
+    "length_penalty": _between(-10, 10),
+    "temperature": _between(_SMALL, _LARGE, " (or use greedy)"),
+    "repetition_penalty": _between(_SMALL, _LARGE, " (1: off)"),
+    "seed": (lambda value: 0 <= value < 2**64, "0 or more and less than 2**64"),
+    **dict.fromkeys(("ban", "stop"), (all, "texts, none of them empty")),
+}
+
+
+def _kind(annotation: Any) -> tuple[Any, bool]:
+    """The type that a field asks for, and whether None will do as well."""
+    optional = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return (typing.get_args(annotation)[0] if optional else annotation), optional
+
+
+_KINDS = {field.name: _kind(field.type) for field in dataclasses.fields(Settings)}
+
+
+def _typed(name: str, value: object, kind: Any) -> Any:
+    """A value in the type of its field: NumPy's numbers become Python's, one text a tuple of one.
+
+    Raises:
+        RequestError: it is of another type.
+    """
+    if kind is bool:
+        _require(isinstance(value, bool | np.bool_), name, value, "True or False")
+        return bool(value)
+    if kind in (int, float):
+        number, wanted = (numbers.Integral, "a whole number") if kind is int else (numbers.Real, "a number")
+        _require(isinstance(value, number) and not isinstance(value, bool), name, value, wanted)
+        try:
+            return kind(value)
+        except OverflowError:  # a whole number that no float holds
+            return math.inf
+    if typing.get_origin(kind) is tuple:
+        return tuple(as_texts(name, value))
+    text, known = as_text(name, value), typing.get_args(kind)  # of a Literal
+    if known and text not in known:
+        raise RequestError(f"{name}: {text[:80]} will not do, it must be one of {', '.join(known)}{near(text, known)}")
+    return text
+
+
+def _require(good: object, name: str, value: object, wanted: str) -> None:
     if not good:
-        raise RequestError(f"{name}: {value} will not do, it must be {wanted}")
+        try:
+            shown = repr(value)[:80]
+        except ValueError:  # Python does not write out whole numbers of thousands of digits
+            shown = f"a number of {int.bit_length(value)} bits" if isinstance(value, int) else "this"
+        raise RequestError(f"{name}: {shown} will not do, it must be {wanted}")

@@ -87,24 +87,34 @@ def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str]
 
 
 class Saved(keras.callbacks.Callback):
-    """Writes a checkpoint after so many updates or minutes, and at every validation that falls on one.
+    """Writes a checkpoint after so many updates or minutes, at every validation that falls on one, and before a stop.
 
     Args:
         meter: counts the batches.
         train: the run's settings.
         interval: updates between validations. One that is due then waits for it: its result belongs to the checkpoint.
         save: writes the checkpoint of a step.
+        stops: whether to stop after a step; is asked after each.
     """
 
-    def __init__(self, meter: Meter, train: TrainSection, interval: int, save: Callable[[int], None]):
+    def __init__(
+        self,
+        meter: Meter,
+        train: TrainSection,
+        interval: int,
+        save: Callable[[int], None],
+        stops: Callable[[int], bool],
+    ):
         super().__init__()
-        self._meter, self._train, self._interval, self._save = meter, train, interval, save
-        self._last = time.monotonic()
+        self._meter, self._train, self._interval, self._save, self._stops = meter, train, interval, save, stops
+        self._last, self._stopping = time.monotonic(), False
 
     def on_train_batch_end(self, batch, logs=None):
         step, rest = divmod(self._meter.batches, self._train.accumulate)
-        if not rest and step % self._interval:
-            self._if_due(step)
+        if not rest:
+            self._stopping = self._stopping or self._stops(step)
+            if step % self._interval:
+                self._if_due(step)
 
     def on_epoch_end(self, epoch, logs=None):
         self._if_due(self._meter.step)
@@ -112,11 +122,13 @@ class Saved(keras.callbacks.Callback):
     def _if_due(self, step: int):
         minutes = (time.monotonic() - self._last) / 60
         every, at_least = self._train.checkpoint_every, self._train.checkpoint_minutes
-        if (every and step % every == 0) or (at_least and minutes >= at_least):
+        if (every and step % every == 0) or (at_least and minutes >= at_least) or self._stopping:
             if keras.config.backend() == "jax":
                 self.model.jax_state_sync()  # during fit the values live in JAX's own state
             self._save(step)
             self._last = time.monotonic()
+        if self._stopping:
+            raise KeyboardInterrupt
 
 
 Count = Annotated[int, pydantic.Field(ge=0, lt=2**63)]

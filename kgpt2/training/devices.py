@@ -1,13 +1,13 @@
 """More than one device: where a run's variables and the parts of its batches lie."""
 
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 
 import keras
 
 from kgpt2.config import Config
 from kgpt2.errors import RequestError
+from kgpt2.training import processes
 from kgpt2.training.prepare import Plan
 
 # Attention heads and the inner units of the feed-forward are divided (Megatron-LM, arXiv:1909.08053, section 3), and
@@ -99,11 +99,8 @@ class _OfWholeBatches:
 
 
 def _jax_devices() -> list[str]:
-    """Of every process, where `KERAS_DISTRIBUTION_*` tells of others."""
-    import jax
-
-    if any(name.startswith("KERAS_DISTRIBUTION_") for name in os.environ) and not jax.distributed.is_initialized():
-        keras.distribution.initialize()
+    """Of every process."""
+    processes.meet()
     return keras.distribution.list_devices()
 
 

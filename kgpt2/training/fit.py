@@ -8,17 +8,19 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
+from kgpt2 import interrupts
 from kgpt2.config import Config, dump_config
-from kgpt2.errors import RequestError, WorkError
+from kgpt2.errors import Interrupted, Kgpt2Error, RequestError, WorkError
 from kgpt2.files import write_json, write_text
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
+from kgpt2.training import processes
 from kgpt2.training.checkpoints import Checkpoint, Saved, latest_checkpoint, save_checkpoint
 from kgpt2.training.compilation import jit_compile
 from kgpt2.training.curves import draw_curves
 from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
-from kgpt2.training.folder import is_complete
+from kgpt2.training.folder import interrupted, is_complete
 from kgpt2.training.guard import Guard, is_out_of_memory, out_of_memory
 from kgpt2.training.meter import Meter
 from kgpt2.training.network import build, trainable_network
@@ -49,11 +51,13 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
 
     Raises:
         RequestError: what is to be resumed was another run, or the devices do not divide batches or model.
-        WorkError: the loss is not finite any more, memory is not enough, or the user interrupted the run; what was
-            saved before is kept.
+        WorkError: the loss is not finite any more, memory is not enough, another process of the run has ended, or the
+            user interrupted the run; what was saved before is kept.
     """
+    tell = functools.partial(console.print, highlight=False)
     keras.utils.set_random_seed(config.train.seed)
-    with distributed(config, plan, functools.partial(console.print, highlight=False)):
+    stopping = "stopping after this step, with a checkpoint; once more: at once"
+    with interrupts.held_back(lambda: tell(stopping)), processes.together(), distributed(config, plan, tell):
         return _run(config, plan, folder, console, resume)
 
 
@@ -92,7 +96,7 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     recorded = Recorded(folder, meter, plan.train.per_epoch, save, config.train.early_stopping)
     samples = Samples(folder, meter, plan.prompts, plan.sampling, KerasRuntime(task), plan.tokenizer, console)
     tensorboard = TensorBoard(folder, recorded, samples, bool(plan.validation), checkpoint.step if checkpoint else 0)
-    saved = Saved(meter, config.train, plan.interval, save_progress)
+    saved = Saved(meter, config.train, plan.interval, save_progress, processes.asked_to_stop)
     # The checkpoint comes last: what the others make of a validation belongs to it.
     callbacks = [guard, meter, shown, recorded, samples, tensorboard, saved]
     kept = {"meter": meter, "recorded": recorded, "samples": samples}
@@ -106,6 +110,8 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
         callbacks.append(_Restored(checkpoint, variables, plan.interval))
     validation = dataset(plan.validation, plan.validation.per_epoch) if plan.validation else None
     try:
+        if processes.asked_to_stop(meter.step):
+            raise KeyboardInterrupt
         for first, stop, steps in _spans(meter.batches, plan.interval * accumulate, batches):
             network.fit(
                 dataset(plan.train, stop - first, first),
@@ -121,6 +127,10 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     except KeyboardInterrupt:
         raise _interrupted(folder, meter.step, recorded, save) from None
     except Exception as error:
+        if interrupts.came() and not isinstance(error, Kgpt2Error):  # the second, which a backend took for an error
+            raise _interrupted(folder, meter.step, recorded, save) from None
+        if processes.is_lost():
+            raise WorkError(processes.LOST) from None
         if is_out_of_memory(error):
             raise out_of_memory(config) from None
         raise
@@ -165,12 +175,11 @@ def _spans(first: int, interval: int, batches: int) -> Iterator[tuple[int, int, 
         yield first, batches, interval
 
 
-def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[], None]) -> WorkError:
-    if not step:
-        return WorkError(f"interrupted before the first step, with nothing learned\n--resume begins anew in {folder}")
-    if recorded.train is None:
-        save()
-    model = "the best model so far" if recorded.validation else "the model saved last"
-    saved = any((folder / "checkpoints").glob("step-*"))
-    way = "--resume goes on from the last checkpoint" if saved else "there is no checkpoint yet to go on from"
-    return WorkError(f"interrupted after step {step:,}; {model} is in {folder / 'preset'}\n{way}")
+def _interrupted(folder: Path, step: int, recorded: Recorded, save: Callable[[], None]) -> Interrupted:
+    kept = "the best model so far" if recorded.validation else "the model saved last"
+    if step and recorded.train is None:
+        try:
+            save()
+        except Exception:  # in the middle of a step a backend's variables may hold nothing
+            kept = ""
+    return interrupted(folder, step, kept)

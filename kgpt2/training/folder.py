@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from kgpt2 import interrupts
 from kgpt2.config import Config
-from kgpt2.errors import RequestError
+from kgpt2.errors import Interrupted, RequestError
 from kgpt2.files import sweep
 from kgpt2.outputs import claimed_folder, require_folder
 
@@ -83,3 +84,30 @@ def is_longer(then: Config, now: Config) -> bool:
 
 def _grows(then: int | None, now: int | None) -> bool:
     return then is not None and now is not None and now > then
+
+
+def interrupted(folder: Path, step: int = 0, kept: str = "") -> Interrupted:
+    """The error that says what is left of a run in a folder, and how to go on.
+
+    Args:
+        folder: the run's.
+        step: optimizer updates done; 0: before the first.
+        kept: what the folder has as preset/; "": nothing of this process.
+    """
+    model = f"; {kept} is in {folder / 'preset'}" if kept else ""
+    when = f"interrupted after step {step:,}{model}" if step else "interrupted before the first step"
+    if any((folder / "checkpoints").glob("step-*")):
+        return Interrupted(f"{when}\n--resume goes on from the last checkpoint in {folder}")
+    if step:
+        return Interrupted(f"{when}\nthere is no checkpoint yet to go on from")
+    return Interrupted(f"{when}, with nothing learned\n--resume begins anew in {folder}")
+
+
+@contextlib.contextmanager
+def stoppable(folder: Path) -> Iterator[None]:
+    """An interrupt of what comes before the first step says how to go on with the run in a folder."""
+    try:
+        with interrupts.recognised():
+            yield
+    except KeyboardInterrupt:
+        raise interrupted(folder) from None

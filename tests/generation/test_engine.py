@@ -256,7 +256,6 @@ def test_prompts_without_room_are_refused(text, settings, words):
         {"no_repeat_ngram": -1},
         {"min_new_tokens": -1},
         {"ban": ("",)},
-        {"stop": "text"},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(values):
