@@ -31,7 +31,20 @@ HOOKS = {
     ("models/causal_lm.py", "kgpt2.generation.keras_generate"),
     ("models/causal_lm.py", "kgpt2.generation.keras_runtime"),
 }
-WITHOUT_KERAS = ("checkpoints", "conversion", "data", "verse", "config", "assets", "files", "errors", "cli")
+WITHOUT_KERAS = (
+    "checkpoints",
+    "conversion",
+    "data",
+    "verse",
+    "config",
+    "assets",
+    "outputs",
+    "cache",
+    "files",
+    "locks",
+    "errors",
+    "cli",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
