@@ -299,12 +299,12 @@ def _discard(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors that name no file, such as a disk that is full, name this one."""
+    """Errors that name no file, as of a full disk, or a temporary, which is none of the user's, name this one."""
     try:
         yield
     except OSError as error:
-        if error.errno and error.filename is None:
-            error.filename = str(path)
+        if error.errno and str(error.filename or TEMPORARY).endswith(TEMPORARY):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -190,9 +190,10 @@ def test_where_nothing_can_be_locked_age_tells_the_dead(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == [".a.young_one.kgpt2"]
 
 
+@pytest.mark.parametrize("named", [(), (".a.random_1.kgpt2",)])
 @pytest.mark.parametrize("whole", [whole_file, whole_folder])
-def test_an_error_that_names_no_file_names_the_one_that_was_to_be_written(tmp_path, whole):
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path, whole, named):
     with pytest.raises(OSError, match="full") as error, whole(tmp_path / "a"):
-        raise OSError(errno.ENOSPC, "full")
+        raise OSError(errno.ENOSPC, "full", *named)
     assert error.value.filename == str(tmp_path / "a")
     assert os.listdir(tmp_path) == []

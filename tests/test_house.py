@@ -41,6 +41,10 @@ WITHOUT_KERAS = (
     "assets",
     "files",
     "interrupts",
+    "outputs",
+    "cache",
+    "files",
+    "locks",
     "errors",
     "cli",
 )
