@@ -30,6 +30,7 @@ _DOUBLE_BYTE = {
     "GB18030": _FREQUENT_GB,
     **dict.fromkeys(("BIG5", "CP950", "BIG5-HKSCS"), _FREQUENT_BIG5),
 }
+_LEAST_BYTES = 8  # of UTF-16 without a byte order mark
 _LEAST_FREQUENT = 0.3  # traditional characters in GB18030 have 0.4; a Latin text has none
 
 
@@ -90,11 +91,12 @@ def or_convert(encoding: str | None, name: str) -> str:
 
 def _told_utf16(data: bytes) -> str | None:
     """UTF-16 without a byte order mark. ASCII in UTF-16 is valid UTF-8, with a NUL at every second byte."""
+    if len(data) < _LEAST_BYTES:
+        return None
     if _decodes(data, "utf-8"):
         even, odd = data[::2].count(0), data[1::2].count(0)
         return ("UTF-16LE" if odd else "UTF-16BE") if max(even, odd) * 4 > len(data) and not min(even, odd) else None
-    beyond = sum(1 for byte in data if byte > 127 or not byte)
-    if len(data) < 8 or beyond < 0.3 * len(data):
+    if sum(1 for byte in data if byte > 127 or not byte) < 0.15 * len(data):
         return None
     shares = {}
     for name in ("UTF-16LE", "UTF-16BE"):

@@ -21,13 +21,14 @@ from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.vocabulary import count_vocabulary, read_vocabulary
 from kgpt2.data.example import Example, Report, Source, refuse
+from kgpt2.data.reading import read_examples
 from kgpt2.data.tokens import TokenTable, encode, id_type
 from kgpt2.errors import RequestError
 from kgpt2.files import cache_home, write_text
 
 LIMIT = 20 << 30
 # Another number whenever the same source would give other tokens: part of every key.
-REVISION = 1
+REVISION = 2
 SHOWN = 20  # examples that are kept as texts
 _CHUNK = 8192
 _ABANDONED = 24 * 3600  # seconds after which a half-written folder belongs to no living process
@@ -59,19 +60,22 @@ class Tokenised:
     problems: list[str]
 
 
-def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Progress | None = None) -> Tokenised:
-    """A source in a tokenizer's tokens, from the cache where it is there.
+def tokenise(
+    source: Source, tokenizer: Tokenizer, *, strict: bool, as_typed: bool = False, progress: Progress | None = None
+) -> Tokenised:
+    """A source in a tokenizer's tokens, as its model reads it, from the cache where it is there.
 
     Args:
         source: the examples.
         tokenizer: the model's.
         strict: a bad row is an error (it is counted otherwise).
+        as_typed: no mark or character is read in another form; see `kgpt2.data.reading`.
         progress: told from time to time how much has been read, from 0 to 1, and how many examples that were.
 
     Raises:
         RequestError: the source cannot be read, holds no example, or a bad row with `strict`.
     """
-    key = _key("tokens", source.identity(), tokenizer.identity)
+    key = _key("tokens", source.identity(), tokenizer.identity, "as typed" if as_typed else "as read")
     home = _home()
     if (stored := _load(home / key, tokenizer, source.spec)) is not None:
         if strict and stored.problems:
@@ -85,7 +89,9 @@ def tokenise(source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Pr
             f"{home}: cannot be written ({error.strerror})\nKGPT2_CACHE=FOLDER chooses another cache"
         ) from None
     try:
-        _write(temporary, source, tokenizer, Report(strict=strict), progress or (lambda done, examples: None))
+        report = Report(strict=strict)
+        examples = read_examples(source.read(report), tokenizer, report, as_typed)
+        _write(temporary, source.spec, examples, tokenizer, report, progress or (lambda done, examples: None))
         # Where another process was faster, its folder stays: it holds the same.
         with contextlib.suppress(OSError):
             os.rename(temporary, home / key)
@@ -112,6 +118,7 @@ def counted_tokenizer(sources: list[Source], least: int = 1) -> BertTokenizer:
     if not path.exists():
         examples = (example for source in sources for example in source.read(Report()))
         texts = (_without(marks, example.prompt) + example.text for example in examples)
+        texts = (_without(SPECIAL_TOKENS, text) for text in texts)
         tokens = count_vocabulary(texts, least)
         special = len(SPECIAL_TOKENS)
         write_text(path, "".join(f"{token}\n" for token in (*tokens[:special], *marks, *tokens[special:])))
@@ -132,13 +139,15 @@ def _key(*parts: str) -> str:
     return hashlib.blake2b(repr((REVISION, *parts)).encode(), digest_size=16).hexdigest()
 
 
-def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, progress: Progress) -> None:
+def _write(
+    folder: Path, spec: str, examples: Iterator[Example], tokenizer: Tokenizer, report: Report, progress: Progress
+) -> None:
     unknown_id = getattr(tokenizer, "unknown_id", None)
     count = characters = unknown = tokens = 0
     first: list[str] = []
     with contextlib.ExitStack() as files:
         opened = {name: files.enter_context(open(folder / f"{name}.bin", "wb")) for name in _ARRAYS}
-        for chunk in _chunks(source.read(report)):
+        for chunk in _chunks(examples):
             table = encode(chunk, tokenizer)
             for name, file in opened.items():
                 array = getattr(table, name)
@@ -154,9 +163,9 @@ def _write(folder: Path, source: Source, tokenizer: Tokenizer, report: Report, p
             os.fsync(file.fileno())
     if not count:
         told = "".join(f"\n{problem}" for problem in report.problems[:1])
-        raise RequestError(f"{source.spec}: no example is left ({_counted(report) or 'the source is empty'}){told}")
+        raise RequestError(f"{spec}: no example is left ({_counted(report) or 'the source is empty'}){told}")
     sizes = {name: (folder / f"{name}.bin").stat().st_size for name in _ARRAYS}
-    summary = {"spec": source.spec, "examples": first, "characters": characters, "unknown": unknown}
+    summary = {"spec": spec, "examples": first, "characters": characters, "unknown": unknown}
     summary |= {
         "dropped": dict(+report.dropped),
         "cleaned": dict(+report.cleaned),

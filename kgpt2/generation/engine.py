@@ -45,7 +45,7 @@ def prepare_prompts(
     """
     prompts = []
     for given in texts:
-        text = read(given)
+        text = given if settings.as_typed else read(given)
         if settings.script:
             (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
         mark, text = split_mark(text, codec.added_tokens)

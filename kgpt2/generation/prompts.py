@@ -1,55 +1,49 @@
 """Where prompts come from (the command line, a file, stdin: always as a stream), and how a model reads them."""
 
 import hashlib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kgpt2.checkpoints.bert_tokenizer import START
-from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
-from kgpt2.data.script import convert_script
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError
-from kgpt2.verse.han import HAN, full_width, is_han
+from kgpt2.files import or_convert, told_encoding
+from kgpt2.verse.han import HAN
 from kgpt2.verse.notation import SEPARATOR
 
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
 _SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
-_SIDE = re.compile(f"[{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])")
-_COUPLETS = "gpt2-chinese-couplet"
+_SIDE = re.compile(f"([{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])) *[-－–—|/\\t]?")
+_HEAD = 1 << 16  # bytes of a file, or lines of stdin, that are looked at before it is read
+_COUPLETS = "uer", "gpt2-chinese-couplet"
 
 
 def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
     """Makes of a prompt what the model learned to read.
 
-    Chinese models: the start token that model cards write out ([CLS]) and the spaces between characters go, a
-    half-width mark behind a Chinese character becomes full-width, a character that the vocabulary lacks the simplified
-    one where it has that. UER's couplet model: behind a whole first side comes the `-` that parted the sides when it
-    learned (source: its model card). All others read prompts as they are.
+    A start token that is written out, as model cards do ([CLS]), goes. Chinese models: the spaces between characters
+    go, and `kgpt2.data.reading` settles marks and characters. UER's own couplet model: behind a whole first side comes
+    the `-` that parted the sides when it learned (source: its model card).
     """
-    if not checkpoint.is_chinese:
-        return str
-    couplets, known = _COUPLETS in str(checkpoint.folder), checkpoint.tokenizer.token_to_id
+    couplets = _is_uers_couplet_model(checkpoint.folder)
+    reader = Reader(checkpoint.tokenizer)
 
     def read(text: str) -> str:
-        text = text.removeprefix(START)
-        if _SPACED.fullmatch(text):
+        text = reader.prompt(text)
+        if checkpoint.is_chinese and _SPACED.fullmatch(text):
             text = text.replace(" ", "")
-        text = full_width(text)
-        if lacking := [sign for sign in text if is_han(sign) and sign not in known]:
-            simple = dict(zip(lacking, convert_script(lacking, "simplified"), strict=True))
-            text = "".join(simple[sign] if simple.get(sign) in known else sign for sign in text)
-        return text + SEPARATOR if couplets and _SIDE.fullmatch(text) else text
+        side = _SIDE.fullmatch(text) if couplets else None
+        return side[1] + SEPARATOR if side else text
 
     return read
 
 
-def unknown_in(text: str, tokenizer: Tokenizer) -> set[str]:
-    """The characters of a prompt that a model's vocabulary lacks."""
-    unknown = getattr(tokenizer, "unknown_id", None)
-    if unknown is None or unknown not in tokenizer.encode(text):
-        return set()
-    return {character for character in text if tokenizer.encode(character) == [unknown]}
+def _is_uers_couplet_model(folder: Path) -> bool:
+    """Whether a folder is that of hf://uer/gpt2-chinese-couplet, in the cache of downloads or as uer/NAME beside it."""
+    return f"models--{'--'.join(_COUPLETS)}" in folder.parts or folder.parts[-2:] == _COUPLETS
 
 
 class Prompts:
@@ -76,6 +70,8 @@ class Prompts:
             if not self._path.is_file():
                 kind = "this is a directory, a" if self._path.is_dir() else "there is no such"
                 raise RequestError(f"{file}: {kind} prompt file")
+        if (told := told_encoding(self._head())) and told.startswith("UTF"):
+            raise RequestError(self._not_utf8(1, "", told))
         if next(iter(self), None) is None:
             raise RequestError(
                 f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, or --form'
@@ -92,10 +88,8 @@ class Prompts:
             except UnicodeDecodeError as error:
                 if self._name is None:
                     raise RequestError(f"the prompt {line.decode('utf-8', 'replace')!r} is not UTF-8") from None
-                raise RequestError(
-                    f"{self._name}, line {number}: not UTF-8 (0x{line[error.start]:02x})\n"
-                    f"save it as UTF-8, or convert it: iconv -f GB18030 -t UTF-8"
-                ) from None
+                told = told_encoding(self._head()) or told_encoding(line)
+                raise RequestError(self._not_utf8(number, f" (0x{line[error.start]:02x})", told)) from None
             if self._name is None or prompt.strip():
                 yield (f"{self._name}, line {number}: " if self._name else ""), prompt
 
@@ -105,6 +99,18 @@ class Prompts:
         for prompt in self:
             digest.update(prompt.encode() + b"\n")
         return digest.hexdigest()
+
+    def _head(self) -> bytes:
+        """The beginning of the file, by which its encoding is told."""
+        if self._path is None:
+            return b"\n".join(itertools.islice(self._given, _HEAD)) if self._name else b""
+        with open(self._path, "rb") as file:
+            return file.read(_HEAD)
+
+    def _not_utf8(self, number: int, byte: str, told: str | None) -> str:
+        guess = f", it looks like {told}" if told else ""
+        way_out = or_convert(told, Path(self._name or "").name)
+        return f"{self._name}, line {number}: not UTF-8{byte}{guess}\nsave it as UTF-8{way_out}"
 
     def _lines(self) -> Iterator[bytes]:
         if self._path is None:

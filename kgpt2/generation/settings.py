@@ -45,6 +45,7 @@ class Settings:
         batch_size: rows computed at a time.
         default_bans: forbid the tokens that no good text holds (see `BertTokenizer.default_bans`).
         logprobs: report the log-probability of each new token under the model, before any setting.
+        as_typed: prompts are read as they are, also where the model knows another form of a mark or character.
     """
 
     sampler: Literal["greedy", "top_k", "top_p", "random", "beam"] = "top_p"
@@ -73,6 +74,7 @@ class Settings:
     batch_size: int = 32
     default_bans: bool = True
     logprobs: bool = False
+    as_typed: bool = False
 
     def __post_init__(self):
         _require(self.sampler in SAMPLERS, "sampler", self.sampler, f"one of {', '.join(SAMPLERS)}")
