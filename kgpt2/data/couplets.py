@@ -179,7 +179,7 @@ def _side_by_side(first: Lines, second: Lines, report: Report) -> Iterator[tuple
             report.bad("one side only", f"{shorter.where(number)}: the file ends, the other one goes on")
             return
         if first.is_good(*one) and second.is_good(*other):
-            yield one[1], other[1]
+            yield one[1].rstrip("\r\n"), other[1].rstrip("\r\n")
 
 
 def _regulated(root: Path) -> list[str]:

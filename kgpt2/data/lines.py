@@ -142,9 +142,10 @@ class Lines:
             told, number = told_encoding(b"\n".join(lines[place] for place in bad)), bad[0] + 1
         if told:
             byte = next((byte for byte in head.split(b"\n")[number - 1] if byte > 127 or byte == 0), 0)
+            convert = "" if self.path.suffix == ".gz" else or_convert(told, self.path.name)
             raise RequestError(
                 f"{self.where(number)}: not UTF-8 (a byte is 0x{byte:02x}), it looks like {told}\n"
-                f"--encoding {told.lower()} (data.encoding) reads it{or_convert(told, self.path.name)}"
+                f"--encoding {told.lower()} (data.encoding) reads it{convert}"
             )
 
 

@@ -184,7 +184,7 @@ class Noticed:
 
     def unknown(self, text: str) -> list[str]:
         """The words and characters of a text, as the model reads it, that become [UNK]; a long word is cut."""
-        found = [word for word in unknown_in(text, self._tokenizer) if word not in self._told]
+        found = sorted(word for word in unknown_in(text, self._tokenizer) if word not in self._told)
         self._told.update(found)
         return [word if len(word) <= _SHOWN else f"{word[:_SHOWN]}… ({len(word)} characters)" for word in found]
 

@@ -76,9 +76,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
     converts = False
     if name in NAMES and not Path(whole).expanduser().exists():
         if options.encoding is not None and whole != "couplets":
-            raise RequestError(
-                f"data.encoding: {options.encoding!r} is for files and couplets; {whole} is read as it is"
-            )
+            raise RequestError(f"data.encoding: {options.encoding!r} is for files and couplets, not for {whole}")
         source = _NAMED[name](part, split, options)
         # Poems know which of their files are traditional already: a second conversion would spoil them.
         converts = name in ("chinese_poetry", "verse") or part.startswith("verse")

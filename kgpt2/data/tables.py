@@ -124,14 +124,27 @@ def _records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | 
         except StopIteration:
             return
         except csv.Error as error:
-            yield feed.taken[0][0], error
+            ended = str(error) == "unexpected end of data"
+            yield feed.taken[0][0], csv.Error("a quote that opens here is not closed") if ended else error
             feed.give_back()
             rows = csv.reader(feed, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True)
-        else:
-            number = feed.taken[0][0]
-            feed.forget()
-            if values:
-                yield number, values
+            continue
+        number = feed.taken[0][0]
+        if _swallows(values, [line for _, line in feed.taken[1:]], dialect.delimiter):
+            yield number, csv.Error("a quote that opens here swallows the rows behind it")
+            feed.give_back()
+            continue
+        feed.forget()
+        if values:
+            yield number, values
+
+
+def _swallows(values: Sequence[str], others: Sequence[str], delimiter: str) -> bool:
+    """Whether the lines that a numbered record goes on in are all numbered rows of as many columns themselves."""
+    if not others or len(values) < 2 or not values[0].isdecimal():
+        return False
+    fields = [line.split(delimiter) for line in others]
+    return all(len(row) == len(values) and row[0].isdecimal() for row in fields)
 
 
 class _Feed:

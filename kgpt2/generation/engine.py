@@ -14,6 +14,7 @@ from kgpt2.generation.rows import Bans, Codec, Generation, Prompt, Row
 from kgpt2.generation.runtime import Runtime, round_up
 from kgpt2.generation.settings import Settings
 from kgpt2.verse.genres import split_mark
+from kgpt2.verse.han import full_width
 
 DEFAULT_NEW_TOKENS = 128
 
@@ -45,7 +46,11 @@ def prepare_prompts(
     """
     prompts = []
     for given in texts:
-        text = given if settings.as_typed else read(given)
+        text = given
+        if not settings.as_typed:
+            text = read(given)
+            if settings.form or settings.acrostic:
+                text = full_width(text)  # a form's own marks are
         if settings.script:
             (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
         mark, text = split_mark(text, codec.added_tokens)
