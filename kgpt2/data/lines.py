@@ -18,6 +18,7 @@ _HEAD = 1 << 16  # bytes that are looked at before a file is read
 # The supersets that everybody means by these names.
 _MEANT = {"gb2312": "gb18030", "gbk": "gb18030"}
 _UNDECODED = re.compile("[\udc00-\udcff]")
+_UNFIT = re.compile("[\0\udc00-\udcff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -108,13 +109,15 @@ class Lines:
 
     def fault(self, number: int, line: str) -> tuple[str, str] | None:
         """Why a line, or a part of one, is no text: the reason it is counted under, and what a user is told."""
+        if not _UNFIT.search(line):
+            return None
         name = (self._given or "utf-8").upper()
         if undecoded := _UNDECODED.search(line):
             byte = ord(undecoded.group()) - 0xDC00
             told = told_encoding(line.encode("utf-8", "kgpt2.mark")) if self._given is None else None
             guess = f", it looks like {told}" if told else ""
             return f"not {name}", f"{self.where(number)}: not {name} (a byte is 0x{byte:02x}){guess}"
-        return self._nul(number) if "\0" in line else None
+        return self._nul(number)
 
     def is_text(self, number: int, text: str) -> bool:
         """Whether a text out of JSON is one: no NUL, no half of a character. What is none is counted as bad."""

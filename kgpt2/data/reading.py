@@ -58,6 +58,7 @@ class Reader:
             return
         known = tokenizer.token_to_id
         self._forms = _Forms(known)
+        self._settled: set[str] = set()  # signs that are known to stay, wherever they stand
         self._whole = re.compile(f"({'|'.join(map(re.escape, tokenizer.whole_tokens))})")
         learned = _has_learned_full_width(tokenizer)
         wide = {half: full for half, full in FULL_WIDTH.items() if full in known and (learned or half not in known)}
@@ -68,10 +69,11 @@ class Reader:
 
     def __call__(self, text: str) -> str:
         """A text as the model reads it; tokens of the vocabulary that are written out, such as [SEP], stay."""
-        if not self._chinese:
+        if not self._chinese or self._settled.issuperset(text):
             return text
         pieces = self._whole.split(text)
         pieces[::2] = [self._widened(piece).translate(self._forms) for piece in pieces[::2]]
+        self._settled.update(sign for sign in text if self._forms[ord(sign)] == sign and ord(sign) not in self._wide)
         return "".join(pieces)
 
     def prompt(self, text: str) -> str:

@@ -59,7 +59,7 @@ def read_rows(lines: Lines, kind: str, columns: Columns) -> Iterator[tuple[int, 
         elif not names:
             names = _header(lines, number, values)
             columns = _settled(lines, number, names, columns, dialect)
-        elif fault := next(filter(None, (lines.fault(number, value) for value in values)), None):
+        elif fault := lines.fault(number, "".join(values)):
             lines.report.bad(*fault)
         elif len(values) > len(names):
             many = f"{len(values)} fields, the header has {len(names)}"

@@ -71,7 +71,7 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
     Raises:
         RequestError: it takes a column that is not there; the message lists those that are.
     """
-    names = _fields(template)
+    names = list(_fields(template))
     columns = list(columns)
     for name in names:
         if name not in columns:
@@ -103,7 +103,7 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
     Raises:
         RequestError: a column holds neither text nor a number.
     """
-    if not _FIELD.search(template):
+    if _fields(template) == (template,):
         return _value(row, template, where)
     return _FIELD.sub(lambda match: _value(row, match[1], where), template)
 
@@ -115,8 +115,9 @@ def listed(columns: Iterable[str]) -> str:
     return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
 
 
-def _fields(template: str) -> list[str]:
-    return _FIELD.findall(template) or [template]
+@functools.cache
+def _fields(template: str) -> tuple[str, ...]:
+    return tuple(_FIELD.findall(template)) or (template,)
 
 
 def _value(row: Mapping[str, object], column: str, where: str) -> str:

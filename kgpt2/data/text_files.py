@@ -121,7 +121,7 @@ def _json_lines(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str
             if not line.strip():
                 continue
             try:
-                yield number, json.loads(line, object_pairs_hook=_object)
+                yield number, _JSON.decode(line)
             except (ValueError, RecursionError) as error:
                 lines.report.bad("broken JSON", f"{lines.where(number)}: broken JSON ({_json_fault(error)})")
 
@@ -135,7 +135,7 @@ def _json_list(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str,
             raise RequestError(fault[1])
         whole.append(line)
     try:
-        rows = json.loads("".join(whole), object_pairs_hook=_object)
+        rows = _JSON.decode("".join(whole))
     except json.JSONDecodeError as error:
         raise RequestError(f"{lines.where(error.lineno)}: broken JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
@@ -157,6 +157,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
     if len(row) < len(pairs):
         return _Repeated(next(key for key, count in collections.Counter(key for key, _ in pairs).items() if count > 1))
     return row
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _json_fault(error: Exception) -> str:
