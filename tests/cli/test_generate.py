@@ -252,6 +252,26 @@ def test_what_the_model_does_not_know_is_said(kgpt2, verse_preset, tmp_path):
     assert notes == [f"note: {prompts}, line 3: the model does not know 鱻 龘, and reads [UNK]"]
 
 
+def test_every_word_that_becomes_unk_is_named_and_every_mark_that_is_read_instead(kgpt2, chinese_preset):
+    prompts = ["春ＡＢＣ１２３眠", "春" + "a" * 120, "山風,", "春眠，"]
+    result = kgpt2("generate", *prompts, "--model", chinese_preset, "--max-new-tokens", 1)
+    notes = [line for line in result.err.splitlines() if line.startswith("note")]
+    assert notes == [
+        "note: the model does not know ＡＢＣ１２３, and reads [UNK]",
+        f"note: the model does not know {'a' * 40}… (120 characters), and reads [UNK]",
+        "note: the model does not know 風, and reads 风",
+    ]
+
+
+def test_as_typed_nothing_is_rewritten(kgpt2, chinese_preset):
+    options = ["春眠,", "--model", chinese_preset, "--max-new-tokens", 1, "--sampler", "greedy", "--json"]
+    (read,), (typed,) = objects(kgpt2("generate", *options)), objects(kgpt2("generate", *options, "--as-typed"))
+    assert (read["prompt"], typed["prompt"]) == ("春眠,", "春眠,")
+    assert read["text"].startswith("春眠，")
+    assert typed["text"].startswith("春眠,")
+    assert read["token_ids"][:4] != typed["token_ids"][:4]
+
+
 def test_a_prompt_of_a_file_that_does_not_fit_is_named_by_its_line(kgpt2, verse_preset, tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("春风\n\n白日依山尽。\n", "utf-8")
