@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, read_text, whole_folder, write_json, write_text
+from kgpt2.files import read_json, read_text, told_encoding, whole_folder, write_json, write_text
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -74,3 +74,44 @@ def test_json_that_is_too_deep_is_an_error_like_any_other(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(RequestError, match="not JSON"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("春眠不觉晓，处处闻啼鸟。", "utf-8", None),
+        ("春眠不觉晓，处处闻啼鸟。", "utf-8-sig", None),
+        ("hello, world\n", "ascii", None),
+        ("naïve café, über alles\n", "latin-1", None),
+        ("春眠不觉晓，处处闻啼鸟。", "gb18030", "GB18030"),
+        ("GPT-2 床前明月光, hello", "gb18030", "GB18030"),
+        ("舉頭望明月，低頭思故鄉。", "gb18030", "GB18030"),
+        ("舉頭望明月，低頭思故鄉。", "big5", "BIG5"),
+        ("裏墻恒粧嫺，低頭思故鄉。", "cp950", "CP950"),
+        ("㗎喺嘅咗啲，低頭思故鄉。", "big5hkscs", "BIG5-HKSCS"),
+        *[("春眠不觉晓，hello\n", name, name.upper()) for name in ("utf-16", "utf-32")],
+        *[("春眠不觉晓，hello\n", f"utf-16-{end}", f"UTF-16{end.upper()}") for end in ("le", "be")],
+        *[("hello, world\n", f"utf-16-{end}", f"UTF-16{end.upper()}") for end in ("le", "be")],
+    ],
+)
+def test_encodings_are_told_apart(text, encoding, told):
+    data = text.encode(encoding)
+    assert told_encoding(data) == told
+    if told:
+        assert data.decode(told) == text, "what is told can be read so"
+        cut = data + text.encode(encoding)[: len(data) // 2]
+        assert told_encoding(cut) == told
+
+
+@pytest.mark.parametrize("place", range(0, 60, 7))
+@pytest.mark.parametrize("byte", [0x80, 0xC3, 0xFF])
+def test_utf8_with_a_fault_is_no_other_encoding(place, byte):
+    data = bytearray("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。".encode())
+    data[place] = byte
+    assert told_encoding(bytes(data)) is None
+
+
+def test_a_file_that_is_not_utf8_says_how_to_convert_it(tmp_path):
+    (tmp_path / "c.yaml").write_bytes("# 舉頭望明月，低頭思故鄉。\n".encode("big5"))
+    with pytest.raises(RequestError, match=r"c.yaml, line 1: not UTF-8.*\n.*iconv -f BIG5 -t UTF-8 c.yaml"):
+        read_text(tmp_path / "c.yaml")

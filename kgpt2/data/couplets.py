@@ -159,7 +159,8 @@ def _two_files(folder: Path, encoding: str | None) -> Source:
 
     def sides(report: Report) -> Iterator[tuple[str, str, str]]:
         for pair in pairs:
-            for up, down in _side_by_side(*(Lines(path, report, encoding) for path in pair), report):
+            first, second = (Lines(path, report, encoding) for path in pair)
+            for up, down in _side_by_side(first, second, report):
                 report.cleaned[_TYPED] += _SPECIAL.search(up + down) is not None
                 yield up, down, ""
         report.done = 1.0

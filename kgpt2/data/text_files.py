@@ -183,7 +183,7 @@ def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Colum
         elif not isinstance(row, dict):
             reason = "a row must be a JSON object with the text in a column"
             lines.report.bad("no JSON object", f"{lines.where(number)}: {reason}")
-        elif not columns.text and not has(row, settled.text):
+        elif settled.text and not columns.text and not has(row, settled.text):
             what = f"no column called {settled.text!r}, which other rows have; there is {listed(row)}"
             lines.report.bad("missing column", f"{lines.where(number)}: {what}")
         elif filled := _filled(lines, number, row, settled):
@@ -197,7 +197,7 @@ def _filled(lines: Lines, number: int, row: Mapping[str, object], columns: Colum
         if not all(name in row for name in columns.fields):
             settle(columns, list(row), where)
         reason = "no text in the column"
-        text, prompt = fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
+        text, prompt = (fill(template, row, where) if template else "" for template in (columns.text, columns.prompt))
     except RequestError as error:
         lines.report.bad(reason, str(error))
         return None

@@ -1,11 +1,11 @@
 """Where prompts come from (the command line, a file, stdin: always as a stream), and how a model reads them."""
 
 import hashlib
-import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.data.reading import Reader
@@ -17,7 +17,7 @@ from kgpt2.verse.notation import SEPARATOR
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
 _SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
 _SIDE = re.compile(f"([{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])) *[-－–—|/\\t]?")
-_HEAD = 1 << 16  # bytes of a file, or lines of stdin, that are looked at before it is read
+_HEAD = 1 << 16  # bytes of a file that are looked at before it is read
 _COUPLETS = "uer", "gpt2-chinese-couplet"
 
 
@@ -63,14 +63,19 @@ class Prompts:
         self._given = [argument.encode("utf-8", "surrogatepass") for argument in arguments]
         self._path: Path | None = None
         self._name = "stdin" if file == "-" else file
+        self._head = b""  # what the encoding of a file and the ends of its lines are told by
         if file == "-":
-            self._given = sys.stdin.buffer.read().split(b"\n")
+            data = sys.stdin.buffer.read()
+            self._head = data[:_HEAD]
+            self._given = data.split(b"\r" if self._ends_in_cr() else b"\n")
         elif file is not None:
             self._path = Path(file)
             if not self._path.is_file():
                 kind = "this is a directory, a" if self._path.is_dir() else "there is no such"
                 raise RequestError(f"{file}: {kind} prompt file")
-        if (told := told_encoding(self._head())) and told.startswith("UTF"):
+            with self._opened() as opened:
+                self._head = opened.read(_HEAD)
+        if (told := told_encoding(self._head)) and told.startswith("UTF"):
             raise RequestError(self._not_utf8(1, "", told))
         if next(iter(self), None) is None:
             raise RequestError(
@@ -88,7 +93,7 @@ class Prompts:
             except UnicodeDecodeError as error:
                 if self._name is None:
                     raise RequestError(f"the prompt {line.decode('utf-8', 'replace')!r} is not UTF-8") from None
-                told = told_encoding(self._head()) or told_encoding(line)
+                told = told_encoding(self._head) or told_encoding(line)
                 raise RequestError(self._not_utf8(number, f" (0x{line[error.start]:02x})", told)) from None
             if self._name is None or prompt.strip():
                 yield (f"{self._name}, line {number}: " if self._name else ""), prompt
@@ -100,12 +105,16 @@ class Prompts:
             digest.update(prompt.encode() + b"\n")
         return digest.hexdigest()
 
-    def _head(self) -> bytes:
-        """The beginning of the file, by which its encoding is told."""
-        if self._path is None:
-            return b"\n".join(itertools.islice(self._given, _HEAD)) if self._name else b""
-        with open(self._path, "rb") as file:
-            return file.read(_HEAD)
+    def _ends_in_cr(self) -> bool:
+        """Whether lines end as on a Macintosh of old."""
+        return b"\r" in self._head and b"\n" not in self._head
+
+    def _opened(self) -> BinaryIO:
+        assert self._path is not None
+        try:
+            return open(self._path, "rb")
+        except OSError as error:
+            raise RequestError(f"{self._path}: cannot be read ({error.strerror})") from None
 
     def _not_utf8(self, number: int, byte: str, told: str | None) -> str:
         guess = f", it looks like {told}" if told else ""
@@ -115,11 +124,11 @@ class Prompts:
     def _lines(self) -> Iterator[bytes]:
         if self._path is None:
             lines: Iterator[bytes] = iter(self._given)
+        elif self._ends_in_cr():
+            with self._opened() as opened:
+                lines = iter(opened.read().split(b"\r"))
         else:
-            try:
-                lines = open(self._path, "rb")  # noqa: SIM115 - closed when it has been read
-            except OSError as error:
-                raise RequestError(f"{self._path}: cannot be read ({error.strerror})") from None
+            lines = self._opened()  # closed when it has been read
         for number, line in enumerate(lines):
             if self._name is not None:
                 line = line.removesuffix(b"\n").removesuffix(b"\r")

@@ -124,3 +124,9 @@ def test_the_mark_of_a_genre_stands_before_the_prompt_and_in_no_text(prompt, set
     plain = BertTokenizer([*SPECIAL_TOKENS, *characters, *"，。-"])
     if "[" not in prompt:
         assert prepare_prompts([prompt], plain, 64, settings)[0].ids == [plain.start_id, *plain.encode(text)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_of_a_file_is_a_prompt_to_its_last_space(tmp_path, end):
+    (tmp_path / "p.txt").write_text(f"\ufeffhello {end}{end} 春风{end}", "utf-8", newline="")
+    assert list(Prompts([], str(tmp_path / "p.txt"))) == ["hello ", " 春风"]
