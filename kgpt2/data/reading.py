@@ -21,17 +21,60 @@ RULES = (FORMS, ENDS)
 
 # Half-width marks that a vocabulary may lack, besides those that end a sentence or a clause.
 _LACKED = {"(": "（", ")": "）", "~": "～"}
-# Other forms of a mark, the nearest first: one of them is read where the vocabulary lacks the mark itself.
-_OTHER_FORMS: dict[str, tuple[str, ...]] = {
-    **{full: (half,) for half, full in (FULL_WIDTH | _LACKED).items()},
-    **{"｡": ("。", "."), "．": (".", "。"), "﹐": ("，", ","), "／": ("/",), "｜": ("|",), "％": ("%",), "＂": ('"',)},
-    **{"“": ('"', "〝", "「"), "”": ('"', "〞", "」"), "‘": ("'", "『"), "’": ("'", "』")},
-    **{"「": ("“", '"'), "」": ("”", '"'), "『": ("‘", "'"), "』": ("’", "'"), "〝": ("“", '"'), "〞": ("”", '"')},
-    **{"—": ("―", "─", "–", "－", "-"), "―": ("—", "─", "–", "－", "-"), "–": ("—", "―", "─", "－", "-")},
-    **{"─": ("—", "―", "–", "－", "-"), "－": ("-",), "…": ("⋯", "..."), "⋯": ("…", "...")},
-    **{"·": ("・", "•", "‧"), "・": ("·", "•", "‧"), "•": ("·", "・", "‧"), "‧": ("·", "・", "•")},
-    **{"〜": ("～", "~"), "【": ("[",), "】": ("]",), "［": ("[",), "］": ("]",), "《": ("〈", "<"), "》": ("〉", ">")},
-    **{"〈": ("《", "<"), "〉": ("》", ">")},
+# A mark and other forms of it, the nearest first: one of them is read where the vocabulary lacks the mark itself.
+_OTHER_FORMS = {
+    mark: tuple(forms)
+    for mark, *forms in map(
+        str.split,
+        """
+        ， ,
+        ﹐ ， ,
+        。 .
+        ｡ 。 .
+        ． . 。
+        ； ;
+        ： :
+        ？ ?
+        ！ !
+        （ (
+        ） )
+        【 [
+        】 ]
+        ［ [
+        ］ ]
+        《 〈 <
+        》 〉 >
+        〈 《 <
+        〉 》 >
+        “ " 〝 「
+        ” " 〞 」
+        ‘ ' 『
+        ’ ' 』
+        〝 “ "
+        〞 ” "
+        「 “ "
+        」 ” "
+        『 ‘ '
+        』 ’ '
+        ＂ "
+        — ― ─ – － -
+        ― — ─ – － -
+        – — ― ─ － -
+        ─ — ― – － -
+        － -
+        … ⋯ ...
+        ⋯ … ...
+        · ・ • ‧
+        ・ · • ‧
+        • · ・ ‧
+        ‧ · ・ •
+        ～ ~ 〜
+        〜 ～ ~
+        ／ /
+        ｜ |
+        ％ %
+        """.strip().splitlines(),
+    )
 }
 # What stands between two letters or digits, within a line.
 _BETWEEN = re.compile(r"[^\w\n]+")
