@@ -95,8 +95,7 @@ class Reader:
 
     def __init__(self, tokenizer: Tokenizer):
         self._chinese = isinstance(tokenizer, BertTokenizer)
-        names = {index: token for token, index in tokenizer.token_to_id.items()}
-        self._start, self._end = names[tokenizer.start_id], names[tokenizer.end_id]
+        self._start, self._end = (_token_of(tokenizer, index) for index in (tokenizer.start_id, tokenizer.end_id))
         if not isinstance(tokenizer, BertTokenizer):
             return
         known = tokenizer.token_to_id
@@ -128,11 +127,11 @@ class Reader:
         return cut.removeprefix(self._start) if cut.startswith(self._start) else text
 
     def replaced(self, text: str) -> dict[str, str]:
-        """The signs that the vocabulary lacks, in a text as the user gave it, and what is read for them."""
+        """The marks that the vocabulary lacks, in a text as the user gave it, and what is read for them."""
         if not self._chinese:
             return {}
         signs = dict.fromkeys("".join(map(self._widened, self._whole.split(text)[::2])))
-        read = {sign: sign.translate(self._forms) for sign in signs}
+        read = {sign: self._forms[ord(sign)] for sign in signs if not is_han(sign)}
         return {sign: form for sign, form in read.items() if form != sign}
 
     def example(self, example: Example, report: Report) -> Example:
@@ -222,7 +221,7 @@ class Noticed:
         self._told: set[str] = set()
 
     def replaced(self, text: str) -> dict[str, str]:
-        """The signs of a text, as the user gave it, that are read in another form; see `Reader.replaced`."""
+        """The marks of a text, as the user gave it, that are read in another form; see `Reader.replaced`."""
         found = {sign: form for sign, form in self._reader.replaced(text).items() if sign not in self._told}
         self._told.update(found)
         return found
@@ -240,6 +239,10 @@ def unknown_in(text: str, tokenizer: Tokenizer) -> list[str]:
         return []
     plain = re.sub("|".join(map(re.escape, tokenizer.whole_tokens)), " ", text)
     return [word for word in dict.fromkeys(split_words(plain)) if tokenizer.unknown_id in tokenizer.encode(word)]
+
+
+def _token_of(tokenizer: Tokenizer, index: int) -> str:
+    return next(token for token, number in tokenizer.token_to_id.items() if number == index)
 
 
 def _has_learned_full_width(tokenizer: BertTokenizer) -> bool:

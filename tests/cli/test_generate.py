@@ -259,8 +259,23 @@ def test_every_word_that_becomes_unk_is_named_and_every_mark_that_is_read_instea
     assert notes == [
         "note: the model does not know ＡＢＣ１２３, and reads [UNK]",
         f"note: the model does not know {'a' * 40}… (120 characters), and reads [UNK]",
-        "note: the model does not know 風, and reads 风",
     ]
+
+
+def test_a_mark_that_is_read_in_another_form_is_noted(kgpt2, tmp_path, chinese_preset):
+    import shutil
+
+    folder = tmp_path / "half-width"
+    shutil.copytree(chinese_preset, folder)
+    vocabulary = folder / "assets/tokenizer/vocabulary.txt"
+    vocabulary.write_text(vocabulary.read_text("utf-8").replace("，", ","), "utf-8")
+    result = kgpt2("generate", "春眠，", "春眠,", "--model", folder, "--max-new-tokens", 1, "--json")
+    assert [line for line in result.err.splitlines() if "note" in line] == [
+        "note: the model does not know ，, and reads ,"
+    ]
+    first, second = objects(result)
+    assert (first["prompt"], second["prompt"]) == ("春眠，", "春眠,")
+    assert first["token_ids"][:4] == second["token_ids"][:4]
 
 
 def test_as_typed_nothing_is_rewritten(kgpt2, chinese_preset):
