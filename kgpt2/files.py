@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from rich.filesize import decimal
 
+from kgpt2.encodings import or_convert, told_encoding
 from kgpt2.errors import RequestError, WorkError, escaped
 from kgpt2.locks import handle_of, still_there, take
 
@@ -110,7 +111,7 @@ def read_text(path: Path, what: str = "file", limit: int = MAX_TEXT_BYTES) -> st
         line = data.count(b"\n", 0, error.start) + 1
         raise RequestError(
             f"{path}, line {line}: not UTF-8 (byte {error.start} is 0x{data[error.start]:02x})\n"
-            f"save the file as UTF-8, or convert it: iconv -f GB18030 -t UTF-8 {path.name}"
+            f"save the file as UTF-8{or_convert(told_encoding(data), path.name)}"
         ) from None
 
 

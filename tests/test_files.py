@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from kgpt2.encodings import told_encoding
 from kgpt2.errors import RequestError
 from kgpt2.files import read_json, read_text, settle, sweep, whole_file, whole_folder, write_json, write_text
 
@@ -197,3 +198,44 @@ def test_an_error_names_the_file_that_was_to_be_written(tmp_path, whole, named):
         raise OSError(errno.ENOSPC, "full", *named)
     assert error.value.filename == str(tmp_path / "a")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "told"),
+    [
+        ("春眠不觉晓，处处闻啼鸟。", "utf-8", None),
+        ("春眠不觉晓，处处闻啼鸟。", "utf-8-sig", None),
+        ("hello, world\n", "ascii", None),
+        ("naïve café, über alles\n", "latin-1", None),
+        ("春眠不觉晓，处处闻啼鸟。", "gb18030", "GB18030"),
+        ("GPT-2 床前明月光, hello", "gb18030", "GB18030"),
+        ("舉頭望明月，低頭思故鄉。", "gb18030", "GB18030"),
+        ("舉頭望明月，低頭思故鄉。", "big5", "BIG5"),
+        ("裏墻恒粧嫺，低頭思故鄉。", "cp950", "CP950"),
+        ("㗎喺嘅咗啲，低頭思故鄉。", "big5hkscs", "BIG5-HKSCS"),
+        *[("春眠不觉晓，hello\n", name, name.upper()) for name in ("utf-16", "utf-32")],
+        *[("春眠不觉晓，hello\n", f"utf-16-{end}", f"UTF-16{end.upper()}") for end in ("le", "be")],
+        *[("hello, world\n", f"utf-16-{end}", f"UTF-16{end.upper()}") for end in ("le", "be")],
+    ],
+)
+def test_encodings_are_told_apart(text, encoding, told):
+    data = text.encode(encoding)
+    assert told_encoding(data) == told
+    if told:
+        assert data.decode(told) == text, "what is told can be read so"
+        cut = data + text.encode(encoding)[: len(data) // 2]
+        assert told_encoding(cut) == told
+
+
+@pytest.mark.parametrize("place", range(0, 60, 7))
+@pytest.mark.parametrize("byte", [0x80, 0xC3, 0xFF])
+def test_utf8_with_a_fault_is_no_other_encoding(place, byte):
+    data = bytearray("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。".encode())
+    data[place] = byte
+    assert told_encoding(bytes(data)) is None
+
+
+def test_a_file_that_is_not_utf8_says_how_to_convert_it(tmp_path):
+    (tmp_path / "c.yaml").write_bytes("# 舉頭望明月，低頭思故鄉。\n".encode("big5"))
+    with pytest.raises(RequestError, match=r"c.yaml, line 1: not UTF-8.*\n.*iconv -f BIG5 -t UTF-8 c.yaml"):
+        read_text(tmp_path / "c.yaml")

@@ -2,7 +2,7 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, reading_options, say
+from kgpt2.cli.options import as_typed_option, debug_option, json_option, reading_options, say
 
 model_option = click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]")
 
@@ -40,17 +40,18 @@ def list_sources(as_json) -> None:
 @command.command("show")
 @click.argument("spec", nargs=-1, required=True)
 @reading_options
+@as_typed_option
 @model_option
 @click.option("--examples", type=click.IntRange(0, 20), default=5, show_default=True, help="How many to show.")
 @json_option
 @debug_option
-def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json) -> None:
+def show(spec, model, examples, as_typed, as_json, **reading) -> None:
     """Look into SPEC: examples, how long they are in tokens, what was dropped and cleaned. Bad rows are counted."""
     import json
 
     from kgpt2.data.account import account, histogram
 
-    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model)
+    tokenised = _tokenised(spec, model, as_typed, reading)
     report = account(tokenised)
     shown = tokenised.examples[:examples]
     if as_json:
@@ -78,42 +79,43 @@ def show(spec, path, text, prompt, unit, script, limit, model, examples, as_json
 @command.command("prepare")
 @click.argument("spec", nargs=-1, required=True)
 @reading_options
+@as_typed_option
 @model_option
 @click.option(
     "--from", "rows", metavar="FILE", help="reddit_tifu: write a TFDS directory from these JSON lines (to --path)."
 )
 @json_option
 @debug_option
-def prepare(spec, path, text, prompt, unit, script, limit, model, rows, as_json) -> None:
+def prepare(spec, model, rows, as_typed, as_json, **reading) -> None:
     """Make SPEC ready: read, clean and tokenise it now, so that fit finds it in the cache."""
     import json
     from pathlib import Path
 
     if rows is not None:
-        _prepare_tifu(spec, Path(rows), path, as_json)
+        _prepare_tifu(spec, Path(rows), reading["path"], as_json)
         return
     from kgpt2.data.account import account
 
-    tokenised = _tokenised(spec, path, text, prompt, unit, script, limit, model, must_keep=True)
+    tokenised = _tokenised(spec, model, as_typed, reading, must_keep=True)
     if as_json:
         click.echo(json.dumps(account(tokenised), ensure_ascii=False))
     say(f"{tokenised.spec}: {len(tokenised.table):,} examples, {len(tokenised.table.ids):,} tokens, ready")
-    for reason, count in tokenised.dropped.items():
-        say(f"{count:,} dropped: {reason}")
+    for verb, counts in (("dropped", tokenised.dropped), ("cleaned", tokenised.cleaned)):
+        for reason, count in counts.items():
+            say(f"{count:,} {verb}: {reason}")
 
 
-def _tokenised(spec, path, text, prompt, unit, script, limit, model, must_keep=False):
+def _tokenised(spec, model, as_typed, reading, must_keep=False):
     """The source in tokens."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.cli.progress import reading
+    from kgpt2.cli.progress import reading as shown
     from kgpt2.data.sources import Options, open_source
     from kgpt2.data.token_cache import counted_tokenizer, tokenise
 
-    options = Options(path, text, prompt, unit, script, limit)
-    source = open_source(spec[0] if len(spec) == 1 else list(spec), options)
-    with reading() as progress:
+    source = open_source(spec[0] if len(spec) == 1 else list(spec), Options(**reading))
+    with shown() as progress:
         tokenizer = read_model(model).tokenizer if model else counted_tokenizer([source])
-        return tokenise(source, tokenizer, strict=False, progress=progress, must_keep=must_keep)
+        return tokenise(source, tokenizer, strict=False, as_typed=as_typed, progress=progress, must_keep=must_keep)
 
 
 def _prepare_tifu(spec, rows, path, as_json):

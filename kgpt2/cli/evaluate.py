@@ -3,6 +3,7 @@
 import click
 
 from kgpt2.cli.options import (
+    as_typed_option,
     claim,
     debug_option,
     json_option,
@@ -20,6 +21,7 @@ from kgpt2.cli.options import (
     "--data", "spec", multiple=True, required=True, metavar="SPEC", help="A data SPEC; several files may be given."
 )
 @reading_options
+@as_typed_option
 @click.option(
     "--stride", type=int, metavar="N", help="Tokens that the window moves over long texts.  [half the context]"
 )
@@ -44,6 +46,8 @@ def command(
     unit,
     script,
     limit,
+    encoding,
+    as_typed,
     stride,
     start_token,
     end_token,
@@ -75,6 +79,7 @@ def command(
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.cli.evaluation_report import markdown, table
     from kgpt2.data.example import Report
+    from kgpt2.data.reading import RULES, read_examples
     from kgpt2.data.sources import Options, open_source
     from kgpt2.evaluation.scoring import score
     from kgpt2.files import write_text
@@ -82,33 +87,41 @@ def command(
     from kgpt2.generation.settings import Settings
 
     characters = how.pop("prompt_characters")
-    settings = Settings(**how)
+    settings = Settings(**how, as_typed=as_typed)
     claim({"--out": out}, [*spec, learned])
     choose_runtime(dtype, runtime)
     checkpoint = read_model(model, SpecialTokens(start_token, end_token, newline_token), base)
     for note in checkpoint.notes:
         say(f"note: {note}")
-    reading = Options(path, text, prompt, unit, script, limit)
+    reading = Options(path, text, prompt, unit, script, limit, encoding)
     source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
     learned = learned and open_source(learned, dataclasses.replace(reading, limit=None))
     lm = open_runtime(checkpoint, dtype, runtime)
+
+    def examples(source, report):
+        return read_examples(source.read(report), lm.tokenizer, report, as_typed)
+
     read, console = Report(), Console(stderr=True)
     columns = [progress.BarColumn(), progress.TextColumn("{task.percentage:3.0f}%  {task.fields[shown]}")]
     columns += [progress.TimeElapsedColumn(), progress.TimeRemainingColumn()]
     with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0, shown="")
         unknown_id = getattr(lm.tokenizer, "unknown_id", None)
-        for likelihood in score(lm.runtime, lm.tokenizer, source.read(read), stride, unknown_id):
+        for likelihood in score(lm.runtime, lm.tokenizer, examples(source, read), stride, unknown_id):
             report = likelihood.report()
             bar.update(task, completed=read.done, shown=f"perplexity {report['perplexity']:.2f}")
     for reason, count in read.dropped.items():
         say(f"{count:,} dropped: {reason}")
+    for rule in RULES:
+        if count := read.cleaned[rule]:
+            say(f"{count:,} read with {rule}")
     report = {"model": model, "data": source.spec, "dtype": dtype, **report}
     if generating:
         from kgpt2.evaluation.generated import evaluate_generated
 
-        known = (example.prompt + example.text for example in (learned.read(Report()) if learned else ()))
-        report["generation"], written = evaluate_generated(lm, source.read(Report()), characters, settings, known, bert)
+        known = (example.prompt + example.text for example in (examples(learned, Report()) if learned else ()))
+        given = examples(source, Report())
+        report["generation"], written = evaluate_generated(lm, given, characters, settings, known, bert)
     if out is not None:
         write_text(Path(out), markdown(report, written if generating else ()))
     if as_json:

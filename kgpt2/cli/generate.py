@@ -4,7 +4,15 @@ import time
 
 import click
 
-from kgpt2.cli.options import claim, debug_option, json_option, model_options, runtime_options, say
+from kgpt2.cli.options import (
+    as_typed_option,
+    claim,
+    debug_option,
+    json_option,
+    model_options,
+    runtime_options,
+    say,
+)
 
 
 @click.command("generate")
@@ -45,6 +53,7 @@ from kgpt2.cli.options import claim, debug_option, json_option, model_options, r
 @click.option("--batch-size", type=int, default=32, show_default=True, help="Texts computed at a time.")
 @click.option("--no-default-bans", is_flag=True, help="Allow special, [unused] and ## tokens of a BERT vocabulary.")
 @model_options
+@as_typed_option
 @runtime_options
 @click.option("--stream", "streaming", is_flag=True, help="Show the text as it comes, one prompt after the other.")
 @click.option("--logprobs", is_flag=True, help="With --json: the log-probability of each new token under the model.")
@@ -83,10 +92,11 @@ def command(
     from kgpt2.assets import MODELS
     from kgpt2.checkpoints.names import read_model
     from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.data.reading import Noticed
     from kgpt2.errors import RequestError
     from kgpt2.generation import bulk, engine
     from kgpt2.generation.language_model import choose_runtime, open_runtime
-    from kgpt2.generation.prompts import Prompts, reader_of, unknown_in
+    from kgpt2.generation.prompts import Prompts, reader_of
     from kgpt2.generation.settings import Settings
 
     settings = Settings(default_bans=not no_default_bans, ban=ban, stop=stop, **options)
@@ -111,17 +121,17 @@ def command(
         say(f"note: {note}")
     # Prompts are looked at before a second is spent on the weights.
     context, total, longest = checkpoint.shape.max_sequence_length, 0, 0
-    read = reader_of(checkpoint)
-    unknown: set[str] = set()
+    read, noticed = reader_of(checkpoint), Noticed(checkpoint.tokenizer)
+    way_out = " (it has read classical verse alone; --model names another)" if model in MODELS else ""
     for place, text in texts.placed():
         try:
             (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
         except RequestError as error:
             raise RequestError(f"{place}{error}") from None
-        if lacking := unknown_in(ready.text, checkpoint.tokenizer) - unknown:
-            unknown |= lacking
-            way_out = " (it has read classical verse alone; --model names another)" if model in MODELS else ""
-            say(f"note: {place}the model does not know {' '.join(sorted(lacking))}, and reads [UNK]{way_out}")
+        if not settings.as_typed and (replaced := noticed.replaced(text)):
+            say(f"note: {place}the model does not know {' '.join(replaced)}, and reads {' '.join(replaced.values())}")
+        if unknown := noticed.unknown(ready.text):
+            say(f"note: {place}the model does not know {' '.join(unknown)}, and reads [UNK]{way_out}")
         if verbose:
             say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)

@@ -52,6 +52,7 @@ _reading = [
     click.option("--unit", type=click.Choice(["line", "block", "file"]), default="line", help="An example of a .txt."),
     click.option("--script", type=click.Choice(["simplified", "traditional"]), help="Convert the characters."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
+    click.option("--encoding", metavar="NAME", help="Of files and couplets, such as gb18030.  [default: UTF-8]"),
 ]
 
 _model = [
@@ -77,6 +78,11 @@ _runtime = [
         help="auto: OpenVINO on a CPU.",
     ),
 ]
+
+
+as_typed_option = click.option(
+    "--as-typed", is_flag=True, help="Read texts as they are, also where the model knows another form of a mark."
+)
 
 
 def reading_options(command):

@@ -139,6 +139,8 @@ class DataSection(Section):
         unit: what an example of a .txt is: a line, a block (up to a blank line) or the whole file.
         script: convert to simplified or traditional characters; null: as the source has them.
         limit: how many examples to take, from the first on.
+        encoding: of files and couplets, such as gb18030; null: UTF-8.
+        as_typed: leave texts as they are, where a vocabulary has another form of a mark or character.
         on_error: fail at the first bad row, or skip such rows and count them.
         validation: the share of the examples held out; or another SPEC.
         batching: bucket (rows of like length), pad (all to sequence_length) or pack (no padding).
@@ -152,6 +154,8 @@ class DataSection(Section):
     unit: Literal["line", "block", "file"] = "line"
     script: Literal["simplified", "traditional"] | None = None
     limit: PositiveInt | None = None
+    encoding: str | None = None
+    as_typed: bool = False
     on_error: Literal["fail", "skip"] = "fail"
     validation: HeldOut | str = 0.05
     batching: Literal["bucket", "pad", "pack"] = "bucket"

@@ -1,50 +1,61 @@
 """Couplets (对联): from files of any usual layout, or out of regulated verse; one text each, 上联-下联."""
 
 import contextlib
-import io
+import itertools
 import re
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
-from typing import TextIO
 
+from kgpt2.checkpoints.bert_tokenizer import END, START
 from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.lines import Lines, known_encoding
 from kgpt2.data.poetry.cleaning import clauses
 from kgpt2.data.poetry.collection import Poem, open_poetry, read_poems
 from kgpt2.data.splits import key_of
-from kgpt2.data.text_files import Columns, digest_of, open_files
+from kgpt2.data.template import Columns
+from kgpt2.data.text_files import REVISION, digest_of, open_files
 from kgpt2.errors import RequestError
-from kgpt2.files import open_regular
 from kgpt2.verse.han import FULL_WIDTH, HAN
 
 # Columns that hold the two sides, or the whole couplet; the first that are there are taken.
 COLUMNS = ("{up}-{down}", "{上联}-{下联}", "{in}-{out}", "{text1}-{text2}", "text1", "text")
-# Between the sides: the form of the UER checkpoints first, then what files and articles use.
-_SEPARATORS = re.compile(r"\s*(?:-|—+|=>|\t|；)\s*")
+# Between the sides, what can be nothing else first: a side may have a ； of its own, and a dash is never one.
+_SEPARATORS = [
+    re.compile(rf"\s*(?:{separator})\s*")
+    for separator in (re.escape(END), r"\t+", r"[-－–—―─]+>?", "=+>|→", r"[|｜/／]+", "；")
+]
+_SPECIAL = re.compile(f"{re.escape(START)}|{re.escape(END)}")
+_TYPED = "[CLS] or [SEP] left out"
 _LABEL = re.compile("[上下][联句][:：]")
 _MARKS = "，。！？；：、"
 _FULL_WIDTH = str.maketrans(FULL_WIDTH)
 _HAN = re.compile(f"[{HAN}{_MARKS}]+")
 
 
-def open_couplets(path: Path, text: str | None = None) -> Source:
+def open_couplets(path: Path, text: str | None = None, encoding: str | None = None) -> Source:
     """Couplets in a folder with `in.txt` and `out.txt`, or in any file that `open_files` reads.
 
     Args:
         path: the folder or the file.
         text: the column or template with the whole couplet; None: the first of `COLUMNS` that is there.
+        encoding: of the files; None: UTF-8.
 
     Raises:
         RequestError: there is nothing of the kind.
     """
     if path.is_dir():
-        return _two_files(path)
-    source = open_files([str(path)], Columns(text, choices=COLUMNS))
+        return _two_files(path, known_encoding(encoding))
+    source = open_files([str(path)], Columns(text, choices=COLUMNS), encoding=encoding)
+
+    def sides(report: Report) -> Iterator[tuple[str, str, str]]:
+        for example in source.read(report):
+            report.cleaned[_TYPED] += _SPECIAL.search(example.text) is not None
+            yield *split_sides(example.text), ""
 
     def read(report: Report) -> Iterator[Example]:
-        yield from normalised(((*split_sides(example.text), "") for example in source.read(report)), report)
+        yield from normalised(sides(report), report)
 
-    return Source(f"couplets of {path}", lambda: f"couplets {source.identity()}", read)
+    return Source(f"couplets of {path}", lambda: f"couplets {REVISION} {source.identity()}", read)
 
 
 def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterator[Example]:
@@ -72,7 +83,7 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
 
 def mend(side: str) -> str:
     """A side without spaces, without 上联 or 下联 before it, its punctuation full-width, no mark at its ends."""
-    return _LABEL.sub("", re.sub(r"\s", "", side)).translate(_FULL_WIDTH).strip(_MARKS)
+    return _LABEL.sub("", re.sub(r"\s", "", _SPECIAL.sub("", side))).translate(_FULL_WIDTH).strip(_MARKS)
 
 
 def fault(up: str, down: str) -> str:
@@ -91,11 +102,15 @@ def fault(up: str, down: str) -> str:
 def split_sides(text: str) -> tuple[str, str]:
     """The two sides of a couplet in one text; the second is "" where no separator tells them apart.
 
-    A single space separates where nothing else does; characters may stand apart ("丹 枫 - 绿 柳").
+    A single space separates where nothing else does; characters may stand apart ("丹 枫 - 绿 柳"). [CLS] and [SEP] at
+    the ends, as model cards write them out, go.
     """
-    parts = _SEPARATORS.split(text.strip())
-    if len(parts) == 1:
-        parts = text.split()
+    text = text.strip().removeprefix(START).removesuffix(END).strip()
+    for separator in _SEPARATORS:
+        parts = separator.split(text)
+        if len(parts) == 2 and all(parts):
+            return parts[0], parts[1]
+    parts = text.split()
     return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
 
 
@@ -132,7 +147,7 @@ def couplets_of(poem: Poem) -> list[tuple[str, str, str]]:
     return [(lines[2], lines[3], poem.group), (lines[4], lines[5], poem.group)]
 
 
-def _two_files(folder: Path) -> Source:
+def _two_files(folder: Path, encoding: str | None) -> Source:
     found = [one for one in (folder, folder / "train", folder / "test") if (one / "in.txt").exists()]
     if not found:
         raise RequestError(
@@ -143,26 +158,29 @@ def _two_files(folder: Path) -> Source:
         raise RequestError(f"{missing[0]}: there is no such file, but in.txt beside it")
 
     def sides(report: Report) -> Iterator[tuple[str, str, str]]:
-        for up, down in pairs:
-            with _opened(up) as first, _opened(down) as second:
-                for number, (one, other) in enumerate(zip_longest(first, second), 1):
-                    if one is None or other is None:
-                        shorter = up if one is None else down
-                        report.bad("one side only", f"{shorter}, line {number}: the file ends, the other one goes on")
-                        break
-                    yield one, other, ""
+        for pair in pairs:
+            first, second = (Lines(path, report, encoding) for path in pair)
+            for up, down in _side_by_side(first, second, report):
+                report.cleaned[_TYPED] += _SPECIAL.search(up + down) is not None
+                yield up, down, ""
         report.done = 1.0
 
     return Source(
         f"couplets of {folder}",
-        lambda: digest_of([path for pair in pairs for path in pair], "couplets"),
+        lambda: digest_of([path for pair in pairs for path in pair], (REVISION, "couplets", encoding)),
         lambda report: normalised(sides(report), report),
     )
 
 
-def _opened(path: Path) -> TextIO:
-    """What is not UTF-8 becomes U+FFFD, which no couplet holds."""
-    return io.TextIOWrapper(open_regular(path, "data file"), encoding="utf-8-sig", errors="replace", newline="\n")
+def _side_by_side(first: Lines, second: Lines, report: Report) -> Iterator[tuple[str, str]]:
+    """The lines of two files of one length; where one of the two is no text, both are left out."""
+    for one, other in itertools.zip_longest(first, second):
+        if one is None or other is None:
+            shorter, number = (first, other[0]) if one is None else (second, one[0])
+            report.bad("one side only", f"{shorter.where(number)}: the file ends, the other one goes on")
+            return
+        if first.is_good(*one) and second.is_good(*other):
+            yield one[1].rstrip("\r\n"), other[1].rstrip("\r\n")
 
 
 def _regulated(root: Path) -> list[str]:

@@ -10,9 +10,11 @@ def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
     """Texts in the script asked for ("simplified" or "traditional"); None leaves them as they are."""
     if script is None:
         return list(texts)
-    # OpenCC pays for each call, not for each character; a text holds no line feed that could be mistaken for ours.
-    joined = _converter(script).convert("\0".join(texts))
-    return joined.split("\0")
+    # OpenCC pays for each call, not for each character.
+    converted = _converter(script).convert("\0".join(texts)).split("\0")
+    if len(converted) == len(texts):
+        return converted
+    return [_converter(script).convert(text) for text in texts]  # a text holds a NUL itself
 
 
 @functools.cache

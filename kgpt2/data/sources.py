@@ -16,7 +16,8 @@ from kgpt2.data.poetry.collection import open_poetry
 from kgpt2.data.poetry.download import fetch
 from kgpt2.data.script import convert_script
 from kgpt2.data.splits import SPLITS, split_of
-from kgpt2.data.text_files import Columns, open_files
+from kgpt2.data.template import Columns
+from kgpt2.data.text_files import open_files
 from kgpt2.data.tifu.posts import open_tifu
 from kgpt2.errors import RequestError
 from kgpt2.files import user_path
@@ -42,6 +43,7 @@ class Options:
         unit: what an example of a .txt is: line, block or file.
         script: "simplified" or "traditional": convert; None: as the source has it.
         limit: how many examples to take, from the first on.
+        encoding: of files and couplets; None: UTF-8.
     """
 
     path: str | None = None
@@ -50,6 +52,7 @@ class Options:
     unit: str = "line"
     script: str | None = None
     limit: int | None = None
+    encoding: str | None = None
 
 
 def open_source(spec: str | Sequence[str], options: Options = Options()) -> Source:
@@ -68,11 +71,13 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         for one in spec:
             if one.partition("/")[0] in NAMES and not user_path(one).exists():
                 raise RequestError(f"{one}: a named source stands alone; a list is of files")
-        return _shaped(open_files(spec, Columns(options.text, options.prompt), options.unit), options)
+        return _shaped(_files(spec, options), options)
     whole, split = _cut_split(spec)
     name, _, part = whole.partition("/")
     converts = False
     if name in NAMES and not user_path(whole).exists():
+        if options.encoding is not None and whole != "couplets":
+            raise RequestError(f"data.encoding: {options.encoding!r} is for files and couplets, not for {whole}")
         source = _NAMED[name](part, split, options)
         # Poems know which of their files are traditional already: a second conversion would spoil them.
         converts = name in ("chinese_poetry", "verse") or part.startswith("verse")
@@ -82,11 +87,15 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
             raise RequestError(
                 f"data.path: {options.path!r} is for named sources ({', '.join(NAMES)}); {spec} is a file"
             )
-        source = open_files([whole], Columns(options.text, options.prompt), options.unit)
+        source = _files([whole], options)
     if split and not source.spec.endswith(f":{split}"):
         source = _part(source, split)
     options = dataclasses.replace(options, script=None) if converts else options
     return _shaped(dataclasses.replace(source, spec=spec), options)
+
+
+def _files(specs: Sequence[str], options: Options) -> Source:
+    return open_files(specs, Columns(options.text, options.prompt), options.unit, options.encoding)
 
 
 def inline(texts: Sequence[str]) -> Source:
@@ -137,7 +146,7 @@ def _couplets(part: str, split: str, options: Options) -> Source:
     own = [name for name in SPLITS if (path / name / "in.txt").exists()]
     if split and own and split not in own:
         raise RequestError(f"couplets:{split}: {path} has {' and '.join(own)} and no {split}")
-    source = open_couplets(path / split if split and own else path, options.text)
+    source = open_couplets(path / split if split and own else path, options.text, options.encoding)
     return dataclasses.replace(source, spec=f"couplets:{split}") if split and own else source
 
 

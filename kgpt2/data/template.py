@@ -1,13 +1,62 @@
 """Templates: which columns of a row make a text, such as `title` or "{title}: {documents}"."""
 
+import dataclasses
+import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from kgpt2.errors import RequestError
 
 # Columns taken when the configuration names none, in this order: ours, that of couplet files, that of reddit_tifu.
 DEFAULT_COLUMNS = ("text", "text1", "documents")
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Which part of a row is what, each a column or a template such as "{title}: {text}".
+
+    Attributes:
+        text: what is learned; None: the first of the choices, or the only column.
+        prompt: what is read before and not learned; None: nothing.
+        choices: templates for the text where it is None; the first one whose columns are there.
+    """
+
+    text: str | None = None
+    prompt: str | None = None
+    choices: tuple[str, ...] = DEFAULT_COLUMNS
+
+    @functools.cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The columns that are named, those of the text first."""
+        return tuple(name for template in (self.text, self.prompt) if template for name in _fields(template))
+
+    def found_in(self, names: Container[str]) -> bool:
+        """Whether what is asked for is there: the columns that are named, and one of the choices where none is."""
+        texts = [self.text] if self.text else self.choices
+        return any(has(names, text) for text in texts) and (not self.prompt or has(names, self.prompt))
+
+
+# What is taken where nothing is asked for.
+ANY_TEXT = Columns()
+
+
+def has(names: Container[str], template: str) -> bool:
+    """Whether the columns of a template are there."""
+    return all(name in names for name in _fields(template))
+
+
+def settle(columns: Columns, names: Sequence[str], where: str) -> Columns:
+    """Columns that say which holds the text, checked against those that there are.
+
+    Raises:
+        RequestError: it is not clear which column holds the text, or one that is named is not there.
+    """
+    text = columns.text or default_template(names, where, columns.choices)
+    for key, template in (("data.text", text), ("data.prompt", columns.prompt)):
+        if template:
+            fields(template, names, where, key)
+    return dataclasses.replace(columns, text=text)
 
 
 def fields(template: str, columns: Iterable[str], where: str, key: str = "data.text") -> list[str]:
@@ -22,7 +71,7 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
     Raises:
         RequestError: it takes a column that is not there; the message lists those that are.
     """
-    names = _FIELD.findall(template) or [template]
+    names = list(_fields(template))
     columns = list(columns)
     for name in names:
         if name not in columns:
@@ -38,7 +87,7 @@ def default_template(columns: Iterable[str], where: str, choices: Sequence[str] 
     """
     columns = list(columns)
     for choice in choices:
-        if set(_FIELD.findall(choice) or [choice]) <= set(columns):
+        if has(columns, choice):
             return choice
     if len(columns) == 1:
         return columns[0]
@@ -54,7 +103,7 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
     Raises:
         RequestError: a column holds neither text nor a number.
     """
-    if not _FIELD.search(template):
+    if _fields(template) == (template,):
         return _value(row, template, where)
     return _FIELD.sub(lambda match: _value(row, match[1], where), template)
 
@@ -64,6 +113,11 @@ def listed(columns: Iterable[str]) -> str:
     columns = list(columns)
     shown = ", ".join(repr(name) for name in columns[:8])
     return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+
+
+@functools.cache
+def _fields(template: str) -> tuple[str, ...]:
+    return tuple(_FIELD.findall(template)) or (template,)
 
 
 def _value(row: Mapping[str, object], column: str, where: str) -> str:

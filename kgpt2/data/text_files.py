@@ -1,52 +1,45 @@
 """Plain files as examples, read as a stream: .txt, .csv, .tsv, .jsonl and .json, gzipped or not."""
 
-import csv
+import collections
 import dataclasses
 import glob
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.template import DEFAULT_COLUMNS, default_template, fields, fill
-from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
-from kgpt2.errors import RequestError, escaped
+from kgpt2.data.lines import Lines, known_encoding
+from kgpt2.data.tables import read_rows
+from kgpt2.data.template import ANY_TEXT, Columns, default_template, fill, has, listed, settle
+from kgpt2.errors import RequestError
 from kgpt2.files import json_fault, open_regular, user_path
 
+# Counted up where the same files would give other examples than before.
+REVISION = 2
 UNITS = ("line", "block", "file")
-_UNDECODED = re.compile("[\udc80-\udcff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_SETTLING = 100  # rows of JSON by which the column with the text is settled
 
 
-@dataclasses.dataclass(frozen=True)
-class Columns:
-    """Which part of a row is what, each a column or a template such as "{title}: {text}".
-
-    Attributes:
-        text: what is learned; None: the first of the choices, or the only column.
-        prompt: what is read before and not learned; None: nothing.
-        choices: templates for the text where it is None; the first one whose columns are there.
-    """
-
-    text: str | None = None
-    prompt: str | None = None
-    choices: tuple[str, ...] = DEFAULT_COLUMNS
-
-
-def open_files(specs: Sequence[str], columns: Columns = Columns(), unit: str = "line") -> Source:
+def open_files(
+    specs: Sequence[str], columns: Columns = ANY_TEXT, unit: str = "line", encoding: str | None = None
+) -> Source:
     """Files as a source.
 
     Args:
         specs: paths, or patterns such as `poems/*.txt` (`**` for folders in folders; matches in the order of names).
         columns: for files that have any.
         unit: what an example of a .txt is: a line, a block (up to a blank line) or the whole file.
+        encoding: of the files; None: UTF-8.
 
     Raises:
         RequestError: there is no such file, or kgpt2 does not read such files.
     """
+    encoding = known_encoding(encoding)
     paths = [path for spec in specs for path in _expand(spec)]
     for path in paths:
         kind = _kind(path)
@@ -55,17 +48,17 @@ def open_files(specs: Sequence[str], columns: Columns = Columns(), unit: str = "
             raise RequestError(f"data.text: {named!r} names a column, and {path} has none (a {unit} is an example)")
 
     def identity() -> str:
-        return digest_of(paths, (columns, unit))
+        return digest_of(paths, (REVISION, columns, unit, encoding))
 
     def read(report: Report) -> Iterator[Example]:
         total = sum(path.stat().st_size for path in paths) or 1
         before = 0
         for path in paths:
-            for text, prompt in _READERS[_kind(path)](_Stream(path, report, before, total), columns, unit):
-                if text := text.strip():
-                    yield Example(text, prompt)
-                else:
+            for text, prompt in _READERS[_kind(path)](Lines(path, report, encoding, before, total), columns, unit):
+                if is_blank(text):
                     report.dropped["empty"] += 1
+                else:
+                    yield Example(text, prompt)
             before += path.stat().st_size
         report.done = 1.0
 
@@ -88,158 +81,127 @@ def digest_of(paths: Sequence[Path], settings: Any) -> str:
     return digest.hexdigest()
 
 
-class _Stream:
-    """The lines of a file, and where in it the reader is."""
-
-    def __init__(self, path: Path, report: Report, before: int, total: int):
-        self.path, self.report, self._before, self._total = path, report, before, total
-        self._settled: dict[tuple[str, ...], Columns] = {}
-
-    def where(self, line: int) -> str:
-        return f"{self.path}, line {line}"
-
-    def raw_lines(self) -> Iterator[bytes]:
-        """Each with its line feed; the byte order mark left out."""
-        try:
-            with unpacked(self.path, self.path.suffix == ".gz") as (file, opened):
-                for number, line in enumerate(iter(lambda: opened.readline(MAX_LINE + 1), b"")):
-                    require_line(line, self.where(number + 1))
-                    if number % 1024 == 0:
-                        self.report.done = (self._before + file.tell()) / self._total
-                    yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
-        except BROKEN_GZIP as error:
-            raise RequestError(f"{self.path}: not a whole gzip file ({escaped(error)})") from None
-
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Numbered from 1; those that are not UTF-8 are counted as bad."""
-        for number, line in enumerate(self.raw_lines(), 1):
-            try:
-                yield number, line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                self.report.bad("not UTF-8", _not_utf8(self.where(number), f"0x{line[error.start]:02x}"))
-
-    def row(self, number: int, row: dict, columns: Columns) -> tuple[str, str] | None:
-        """Text and prompt of a row; None where it is bad, which is counted."""
-        where, reason = self.where(number), "missing column"
-        try:
-            names = tuple(row)
-            if names not in self._settled:  # rows of a file mostly have the same columns
-                self._settled = {names: _settled(columns, names, where)}
-            columns = self._settled[names]
-            reason = "no text in the column"
-            text, prompt = fill(columns.text, row, where), fill(columns.prompt, row, where) if columns.prompt else ""
-        except RequestError as error:
-            self.report.bad(reason, str(error))
-            return None
-        return (text, prompt) if self.is_text(number, text + prompt) else None
-
-    def is_text(self, number: int, text: str) -> bool:
-        """Whether a text out of JSON can be written as UTF-8; where not (\\ud83d alone), it is counted as bad."""
-        if text.isascii() or not _SURROGATE.search(text):
-            return True
-        self.report.bad("not UTF-8", f"{self.where(number)}: half a character (a lone surrogate)")
-        return False
-
-
-def _settled(columns: Columns, names: Sequence[str], where: str) -> Columns:
-    """Columns that say which holds the text, checked against those that there are."""
-    text = columns.text or default_template(names, where, columns.choices)
-    for template in filter(None, (text, columns.prompt)):
-        fields(template, names, where)
-    return dataclasses.replace(columns, text=text)
-
-
-def _text(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+def _text(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
     if unit == "line":
-        for _, line in stream.lines():
-            yield line, ""
-    elif unit == "file":
-        yield "".join(line for _, line in stream.lines()), ""
+        for _, line in lines.good():
+            yield line.rstrip("\r\n"), ""
     else:
-        block: list[str] = []
-        for _, line in stream.lines():
-            if line.strip():
-                block.append(line.rstrip())
-            elif block:
-                yield "\n".join(block), ""
-                block = []
-        if block:
+        for block in _blocks(lines, whole=unit == "file"):
             yield "\n".join(block), ""
 
 
-def _table(delimiter: str) -> Callable[[_Stream, Columns, str], Iterator[tuple[str, str]]]:
-    def read(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
-        csv.field_size_limit(2**31 - 1)
-        lines = (line.decode("utf-8", "surrogateescape") for line in stream.raw_lines())
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
-        names: list[str] = []
-        while True:
-            try:
-                values = next(rows, None)
-            except csv.Error as error:
-                kind = _kind(stream.path)[1:].upper()
-                stream.report.bad(f"not {kind}", f"{stream.where(rows.line_num)}: not {kind} ({error})")
-                continue
-            if values is None:
-                return
-            if not values:
-                continue
-            if not names:
-                names = [value.strip() for value in values]
-                if found := _UNDECODED.search("".join(names)):
-                    raise RequestError(_not_utf8(stream.where(rows.line_num), _byte(found)))
-                columns = _settled(columns, names, str(stream.path))
-            elif any(map(_UNDECODED.search, values)):
-                found = next(filter(None, map(_UNDECODED.search, values)))
-                stream.report.bad("not UTF-8", _not_utf8(stream.where(rows.line_num), _byte(found)))
-            elif len(values) > len(names):
-                many = f"{len(values)} fields, the header has {len(names)} (a field with a {delimiter!r} needs quotes)"
-                stream.report.bad("too many fields", f"{stream.where(rows.line_num)}: {many}")
-            elif filled := stream.row(rows.line_num, dict(zip(names, values, strict=False)), columns):
+def _blocks(lines: Lines, whole: bool) -> Iterator[list[str]]:
+    """Runs of lines between blank ones, or all lines as one; those with a line that cannot be read are left out."""
+    block: list[str] = []
+    good = True
+    for number, line in lines:
+        text = line.rstrip("\r\n")
+        good = lines.is_good(number, line) and good
+        if whole or text.strip():
+            block.append(text)
+            continue
+        if block and good:
+            yield block
+        block, good = [], True
+    if block and good:
+        yield block
+
+
+def _table(kind: str) -> Callable[[Lines, Columns, str], Iterator[tuple[str, str]]]:
+    def read(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+        for number, row, settled in read_rows(lines, kind, columns):
+            if filled := _filled(lines, number, row, settled):
                 yield filled
 
     return read
 
 
-def _json_lines(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
-    for number, line in stream.lines():
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = json_fault(error)
-            stream.report.bad("broken JSON", f"{stream.where(number)}: broken JSON ({reason})")
-            continue
-        yield from _json_row(stream, number, row, columns)
+def _json_lines(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+    def rows() -> Iterator[tuple[int, object]]:
+        for number, line in lines.good():
+            if not line.strip():
+                continue
+            try:
+                yield number, _JSON.decode(line)
+            except (ValueError, RecursionError) as error:
+                lines.report.bad("broken JSON", f"{lines.where(number)}: broken JSON ({json_fault(error)})")
+
+    return _json_texts(lines, rows(), columns)
 
 
-def _json_list(stream: _Stream, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
-    text = "".join(line for _, line in stream.lines())
+def _json_list(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
+    whole = []
+    for number, line in lines:
+        if fault := lines.fault(number, line):
+            raise RequestError(fault[1])
+        whole.append(line)
     try:
-        rows = json.loads(text)
+        rows = _JSON.decode("".join(whole))
     except json.JSONDecodeError as error:
-        raise RequestError(f"{stream.where(error.lineno)}: broken JSON ({error.msg})") from None
+        raise RequestError(f"{lines.where(error.lineno)}: broken JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{stream.path}: broken JSON ({json_fault(error)})") from None
+        raise RequestError(f"{lines.path}: broken JSON ({json_fault(error)})") from None
     if not isinstance(rows, list):
-        raise RequestError(f"{stream.path}: a list of rows was expected, as [{{...}}, {{...}}]")
-    for number, row in enumerate(rows, 1):
-        yield from _json_row(stream, number, row, columns)
+        raise RequestError(f"{lines.path}: a list of rows was expected, as [{{...}}, {{...}}]")
+    return _json_texts(lines, iter(enumerate(rows, 1)), columns)
 
 
-def _json_row(stream: _Stream, number: int, row: object, columns: Columns) -> Iterator[tuple[str, str]]:
-    if isinstance(row, str) and not (columns.text or columns.prompt):
-        if stream.is_text(number, row):
-            yield row, ""
-    elif not isinstance(row, dict):
-        reason = "a row must be a JSON object with the text in a column"
-        stream.report.bad("no JSON object", f"{stream.where(number)}: {reason}")
-    elif filled := stream.row(number, row, columns):
-        yield filled
+@dataclasses.dataclass(frozen=True)
+class _Repeated:
+    """What a JSON object is read as that has a key twice: nobody can tell which value is meant."""
+
+    key: str
 
 
-_READERS = {".txt": _text, ".csv": _table(","), ".tsv": _table("\t"), ".jsonl": _json_lines, ".json": _json_list}
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        return _Repeated(next(key for key, count in collections.Counter(key for key, _ in pairs).items() if count > 1))
+    return row
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Columns) -> Iterator[tuple[str, str]]:
+    """The texts of rows; the column that holds them is settled by the first rows together, once for the file."""
+    first = list(itertools.islice(rows, _SETTLING))
+    settled = columns
+    for number, row in itertools.chain(first, rows):
+        if isinstance(row, dict) and not settled.text:
+            names = dict.fromkeys(name for _, one in first if isinstance(one, dict) for name in one) or row
+            text = default_template(names, lines.where(number), columns.choices)
+            settled = dataclasses.replace(columns, text=text)
+        if isinstance(row, str) and not (columns.text or columns.prompt):
+            if lines.is_text(number, row):
+                yield row, ""
+        elif isinstance(row, _Repeated):
+            lines.report.bad("key given twice", f"{lines.where(number)}: the key {row.key!r} is given twice")
+        elif not isinstance(row, dict):
+            reason = "a row must be a JSON object with the text in a column"
+            lines.report.bad("no JSON object", f"{lines.where(number)}: {reason}")
+        elif settled.text and not columns.text and not has(row, settled.text):
+            what = f"no column called {settled.text!r}, which other rows have; there is {listed(row)}"
+            lines.report.bad("missing column", f"{lines.where(number)}: {what}")
+        elif filled := _filled(lines, number, row, settled):
+            yield filled
+
+
+def _filled(lines: Lines, number: int, row: Mapping[str, object], columns: Columns) -> tuple[str, str] | None:
+    """Text and prompt of a row; None where it is bad, which is counted."""
+    where, reason = lines.where(number), "missing column"
+    try:
+        if not all(name in row for name in columns.fields):
+            settle(columns, list(row), where)
+        reason = "no text in the column"
+        text, prompt = (fill(template, row, where) if template else "" for template in (columns.text, columns.prompt))
+    except RequestError as error:
+        lines.report.bad(reason, str(error))
+        return None
+    return (text, prompt) if lines.is_text(number, text + prompt) else None
+
+
+_READERS = {".txt": _text, ".csv": _table("CSV"), ".tsv": _table("TSV"), ".jsonl": _json_lines, ".json": _json_list}
 
 
 def _kind(path: Path) -> str:
@@ -264,14 +226,6 @@ def _expand(spec: str) -> list[Path]:
     return found
 
 
-def _byte(undecoded: re.Match) -> str:
-    return f"0x{ord(undecoded.group()) - 0xDC00:02x}"
-
-
-def _not_utf8(where: str, byte: str) -> str:
-    return f"{where}: not UTF-8 (a byte is {byte}); to convert the file: iconv -f GB18030 -t UTF-8"
-
-
-def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in columns[:8])
-    return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+def is_blank(text: str) -> bool:
+    """Whether nothing in a text can be seen: white space, and signs of no width."""
+    return not _VISIBLE.search(text)

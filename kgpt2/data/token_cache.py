@@ -23,6 +23,7 @@ from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.vocabulary import count_vocabulary
 from kgpt2.data.example import Example, Report, Source, refuse
+from kgpt2.data.reading import read_examples
 from kgpt2.data.tokens import TokenTable, encode, id_type
 from kgpt2.errors import RequestError
 from kgpt2.files import sweep, temporary_folder, whole_file, write_text
@@ -62,9 +63,15 @@ class Tokenised:
 
 
 def tokenise(
-    source: Source, tokenizer: Tokenizer, *, strict: bool, progress: Progress | None = None, must_keep: bool = False
+    source: Source,
+    tokenizer: Tokenizer,
+    *,
+    strict: bool,
+    as_typed: bool = False,
+    progress: Progress | None = None,
+    must_keep: bool = False,
 ) -> Tokenised:
-    """A source in a tokenizer's tokens, from the cache where it is there.
+    """A source in a tokenizer's tokens, as its model reads it, from the cache where it is there.
 
     Where the cache takes nothing, the tokens are held in memory, and the user is told.
 
@@ -72,6 +79,7 @@ def tokenise(
         source: the examples.
         tokenizer: the model's.
         strict: a bad row is an error (it is counted otherwise).
+        as_typed: no mark or character is read in another form; see `kgpt2.data.reading`.
         progress: told from time to time how much has been read, from 0 to 1, and how many examples that were.
         must_keep: a cache that takes nothing is an error.
 
@@ -79,20 +87,23 @@ def tokenise(
         RequestError: the source cannot be read, holds no example, or a bad row with `strict`; or see `must_keep`.
     """
     progress = progress or (lambda done, examples: None)
-    key = _key("tokens", source.identity(), tokenizer.identity)
+    read = dataclasses.replace(
+        source, read=lambda report: read_examples(source.read(report), tokenizer, report, as_typed)
+    )
+    key = _key("tokens", source.identity(), tokenizer.identity, "as typed" if as_typed else "as read")
     try:
         home = cache_folder(_NAME)
         if (stored := _load(home / key, tokenizer, source.spec)) is not None:
             if strict and stored.problems:
                 refuse(stored.problems[0])
             return stored
-        return _keep(home / key, source, tokenizer, strict, progress)
+        return _keep(home / key, read, tokenizer, strict, progress)
     except OSError as error:
         if must_keep:
             raise RequestError(unkept("the tokens are", error)) from None
         tell_unkept("the tokens are", error)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
-    summary = _read(source, tokenizer, Report(strict=strict), progress, lambda name, array: parts[name].append(array))
+    summary = _read(read, tokenizer, Report(strict=strict), progress, lambda name, array: parts[name].append(array))
     return Tokenised(source.spec, TokenTable(**{name: np.concatenate(parts[name]) for name in _ARRAYS}), **summary)
 
 
@@ -109,7 +120,8 @@ def counted_tokenizer(sources: list[Source], least: int = 1) -> BertTokenizer:
     if (kept := _load_vocabulary(key)) is not None:
         return BertTokenizer(kept, added_tokens=marks)
     examples = (example for source in sources for example in source.read(Report()))
-    counted = count_vocabulary((_without(marks, example.prompt) + example.text for example in examples), least)
+    texts = (_without(marks, example.prompt) + example.text for example in examples)
+    counted = count_vocabulary((_without(SPECIAL_TOKENS, text) for text in texts), least)
     special = len(SPECIAL_TOKENS)
     vocabulary = [*counted[:special], *marks, *counted[special:]]
     try:

@@ -17,6 +17,7 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows
 
+from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.scoring import Window, score_windows
 from kgpt2.generation.engine import Clock, generate
@@ -40,6 +41,7 @@ class Kgpt2LM(TemplateLM):
         dtype: as in `kgpt2.load`.
         runtime: as in `kgpt2.load`.
         batch_size: rows that are generated at a time.
+        as_typed: read texts as they are, also where the model knows another form of a mark or character.
         device, max_batch_size: what the harness hands to every model by name; the runtime decides both here.
 
     Raises:
@@ -54,9 +56,11 @@ class Kgpt2LM(TemplateLM):
         batch_size: int | str = 32,
         device: str | None = None,
         max_batch_size: int | None = None,
+        as_typed: bool = False,
     ):
         super().__init__()
         self.lm = load(model, dtype, runtime)
+        self._read = str if as_typed else Reader(self.lm.tokenizer)
         self.batch_size = int(batch_size)
 
     @property
@@ -75,7 +79,7 @@ class Kgpt2LM(TemplateLM):
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
         """Token ids; those of a Chinese model begin with its start token, unless `add_special_tokens` is False."""
         start = self.lm.checkpoint.is_chinese and add_special_tokens is not False
-        return [self.prefix_token_id] * start + self.lm.tokenizer.encode(string)
+        return [self.prefix_token_id] * start + self.lm.tokenizer.encode(self._read(string))
 
     def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs) -> list[tuple[float, bool]]:
         """The continuation's log-probability, and whether greedy decoding would write it.

@@ -14,6 +14,7 @@ from kgpt2.generation.rows import Bans, Codec, Generation, Prompt, Row
 from kgpt2.generation.runtime import Runtime, round_up
 from kgpt2.generation.settings import Settings
 from kgpt2.verse.genres import split_mark
+from kgpt2.verse.han import full_width
 
 DEFAULT_NEW_TOKENS = 128
 # Characters of the longest token that vocabularies have: a longer prompt fits no context, and is not read at all.
@@ -52,7 +53,11 @@ def prepare_prompts(
                 f"the prompt {quoted(given, 20)} has {len(given):,} characters, the model's context {context} tokens\n"
                 "shorten the prompt"
             )
-        text = read(given)
+        text = given
+        if not settings.as_typed:
+            text = read(given)
+            if settings.form or settings.acrostic:
+                text = full_width(text)  # a form's own marks are
         if settings.script:
             (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
         mark, text = split_mark(text, codec.added_tokens)

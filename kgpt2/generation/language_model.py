@@ -13,6 +13,8 @@ import numpy as np
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.special_tokens import SpecialTokens
+from kgpt2.data.example import Example, Report
+from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError, near, quoted
 from kgpt2.generation import engine
 from kgpt2.generation.engine import Clock, Generation, prepare_prompts
@@ -60,7 +62,7 @@ class LanguageModel:
 
     def __init__(self, checkpoint: Checkpoint, runtime: Runtime):
         self.checkpoint, self.runtime, self.tokenizer = checkpoint, runtime, checkpoint.tokenizer
-        self._read = reader_of(checkpoint)
+        self._read_prompt, self._reader = reader_of(checkpoint), Reader(checkpoint.tokenizer)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise RequestError(
@@ -70,7 +72,7 @@ class LanguageModel:
 
     def prepare(self, texts: Sequence[str], settings: Settings) -> list[Prompt]:
         """Prompts as the engine takes them; errors as those of `generate`."""
-        return prepare_prompts(texts, self.tokenizer, self.runtime.context, settings, self._read)
+        return prepare_prompts(texts, self.tokenizer, self.runtime.context, settings, self._read_prompt)
 
     def generate(
         self, prompts: str | Iterable[str], settings: Settings | None = None, clock: Clock | None = None, **changes: Any
@@ -104,15 +106,20 @@ class LanguageModel:
         pieces = engine.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock())
         return (piece for piece in pieces if isinstance(piece, str))
 
-    def score(self, texts: str | Iterable[str]) -> list[Score]:
+    def score(self, texts: str | Iterable[str], as_typed: bool = False) -> list[Score]:
         """The log-probability of every token of texts.
+
+        Args:
+            texts: one or several.
+            as_typed: read them as they are, also where the model knows another form of a mark or character.
 
         Raises:
             RequestError: a text is none, or is longer than the context.
         """
         texts = as_texts("texts", texts)
         tokenizer = self.tokenizer
-        rows = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in texts]
+        read = texts if as_typed else [self._reader.example(Example(text), Report()).text for text in texts]
+        rows = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in read]
         for text, row in zip(texts, rows, strict=True):
             if len(row) - 1 > self.runtime.context:
                 raise RequestError(f"{text[:20]!r}… has {len(row)} tokens, the context is {self.runtime.context}")

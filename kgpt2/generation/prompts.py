@@ -5,52 +5,47 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
-from kgpt2.data.script import convert_script
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.data.reading import Reader
+from kgpt2.encodings import or_convert, told_encoding
 from kgpt2.errors import RequestError, quoted
 from kgpt2.files import require_regular
-from kgpt2.verse.han import HAN, full_width, is_han
+from kgpt2.verse.han import HAN
 from kgpt2.verse.notation import SEPARATOR
 
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
 _SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
-_SIDE = re.compile(f"[{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])")
 _MAX_STDIN = 256 << 20  # bytes: it is held in memory
-_COUPLETS = "gpt2-chinese-couplet"
+_SIDE = re.compile(f"([{HAN}]{{5,}}|[{HAN}，；、]{{8,}}(?<![，；、])) *[-－–—|/\\t]?")
+_HEAD = 1 << 16  # bytes of a file that are looked at before it is read
+_COUPLETS = "uer", "gpt2-chinese-couplet"
 
 
 def reader_of(checkpoint: Checkpoint) -> Callable[[str], str]:
     """Makes of a prompt what the model learned to read.
 
-    Chinese models: the start token that model cards write out ([CLS]) and the spaces between characters go, a
-    half-width mark behind a Chinese character becomes full-width, a character that the vocabulary lacks the simplified
-    one where it has that. UER's couplet model: behind a whole first side comes the `-` that parted the sides when it
-    learned (source: its model card). All others read prompts as they are.
+    A start token that is written out, as model cards do ([CLS]), goes. Chinese models: the spaces between characters
+    go, and `kgpt2.data.reading` settles marks and characters. UER's own couplet model: behind a whole first side comes
+    the `-` that parted the sides when it learned (source: its model card).
     """
-    if not checkpoint.is_chinese:
-        return str
-    couplets, known = _COUPLETS in str(checkpoint.folder), checkpoint.tokenizer.token_to_id
+    couplets = _is_uers_couplet_model(checkpoint.folder)
+    reader = Reader(checkpoint.tokenizer)
 
     def read(text: str) -> str:
-        text = text.removeprefix(checkpoint.tokenizer.start_token)
-        if _SPACED.fullmatch(text):
+        text = reader.prompt(text)
+        if checkpoint.is_chinese and _SPACED.fullmatch(text):
             text = text.replace(" ", "")
-        text = full_width(text)
-        if lacking := [sign for sign in text if is_han(sign) and sign not in known]:
-            simple = dict(zip(lacking, convert_script(lacking, "simplified"), strict=True))
-            text = "".join(simple[sign] if simple.get(sign) in known else sign for sign in text)
-        return text + SEPARATOR if couplets and _SIDE.fullmatch(text) else text
+        side = _SIDE.fullmatch(text) if couplets else None
+        return side[1] + SEPARATOR if side else text
 
     return read
 
 
-def unknown_in(text: str, tokenizer: Tokenizer) -> set[str]:
-    """The characters of a prompt that a model's vocabulary lacks."""
-    unknown = getattr(tokenizer, "unknown_id", None)
-    if unknown is None or unknown not in tokenizer.encode(text):
-        return set()
-    return {character for character in text if tokenizer.encode(character) == [unknown]}
+def _is_uers_couplet_model(folder: Path) -> bool:
+    """Whether a folder is that of hf://uer/gpt2-chinese-couplet, in the cache of downloads or as uer/NAME beside it."""
+    return f"models--{'--'.join(_COUPLETS)}" in folder.parts or folder.parts[-2:] == _COUPLETS
 
 
 class Prompts:
@@ -70,11 +65,18 @@ class Prompts:
         self._given = [argument.encode("utf-8", "surrogatepass") for argument in arguments]
         self._path: Path | None = None
         self._name = "stdin" if file == "-" else file
+        self._head = b""  # what the encoding of a file and the ends of its lines are told by
         if file == "-":
-            self._given = _stdin().split(b"\n")
+            data = _stdin()
+            self._head = data[:_HEAD]
+            self._given = data.split(b"\r" if self._ends_in_cr() else b"\n")
         elif file is not None:
             self._path = Path(file)
             require_regular(self._path, "prompt file")
+            with self._opened() as opened:
+                self._head = opened.read(_HEAD)
+        if (told := told_encoding(self._head)) and told.startswith("UTF"):
+            raise RequestError(self._not_utf8(1, "", told))
         if next(iter(self), None) is None:
             raise RequestError(
                 f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, or --form'
@@ -91,10 +93,8 @@ class Prompts:
             except UnicodeDecodeError as error:
                 if self._name is None:
                     raise RequestError(f"the prompt {quoted(line.decode('utf-8', 'replace'))} is not UTF-8") from None
-                raise RequestError(
-                    f"{self._name}, line {number}: not UTF-8 (0x{line[error.start]:02x})\n"
-                    f"save it as UTF-8, or convert it: iconv -f GB18030 -t UTF-8"
-                ) from None
+                told = told_encoding(self._head) or told_encoding(line)
+                raise RequestError(self._not_utf8(number, f" (0x{line[error.start]:02x})", told)) from None
             if self._name is None or prompt.strip():
                 yield (f"{self._name}, line {number}: " if self._name else ""), prompt
 
@@ -105,14 +105,30 @@ class Prompts:
             digest.update(prompt.encode() + b"\n")
         return digest.hexdigest()
 
+    def _ends_in_cr(self) -> bool:
+        """Whether lines end as on a Macintosh of old."""
+        return b"\r" in self._head and b"\n" not in self._head
+
+    def _opened(self) -> BinaryIO:
+        assert self._path is not None
+        try:
+            return open(self._path, "rb")
+        except OSError as error:
+            raise RequestError(f"{self._path}: cannot be read ({error.strerror})") from None
+
+    def _not_utf8(self, number: int, byte: str, told: str | None) -> str:
+        guess = f", it looks like {told}" if told else ""
+        way_out = or_convert(told, Path(self._name or "").name)
+        return f"{self._name}, line {number}: not UTF-8{byte}{guess}\nsave it as UTF-8{way_out}"
+
     def _lines(self) -> Iterator[bytes]:
         if self._path is None:
             lines: Iterator[bytes] = iter(self._given)
+        elif self._ends_in_cr():
+            with self._opened() as opened:
+                lines = iter(opened.read().split(b"\r"))
         else:
-            try:
-                lines = open(self._path, "rb")  # noqa: SIM115 - closed when it has been read
-            except OSError as error:
-                raise RequestError(f"{self._path}: cannot be read ({error.strerror})") from None
+            lines = self._opened()  # closed when it has been read
         for number, line in enumerate(lines):
             if self._name is not None:
                 line = line.removesuffix(b"\n").removesuffix(b"\r")

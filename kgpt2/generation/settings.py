@@ -53,6 +53,7 @@ class Settings:
         batch_size: rows computed at a time.
         default_bans: forbid the tokens that no good text holds (see `BertTokenizer.default_bans`).
         logprobs: report the log-probability of each new token under the model, before any setting.
+        as_typed: prompts are read as they are, also where the model knows another form of a mark or character.
     """
 
     sampler: Literal["greedy", "top_k", "top_p", "random", "beam"] = "top_p"
@@ -81,6 +82,7 @@ class Settings:
     batch_size: int = 32
     default_bans: bool = True
     logprobs: bool = False
+    as_typed: bool = False
 
     def __new__(cls, *values: object, **named: object) -> "Settings":
         for name in named:

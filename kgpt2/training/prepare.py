@@ -11,9 +11,10 @@ from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.config import Config, DataSection, ModelSection, SampleSection
+from kgpt2.config import Config, DataSection, ModelSection
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
+from kgpt2.data.reading import RULES, Reader
 from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
@@ -74,10 +75,9 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     sources = _sources(config.data)
     tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources, tokens)
     context = checkpoint.shape.max_sequence_length if checkpoint else config.model.sequence_length
-    prompts, sampling = _samples(config.sample, tokenizer, context)
-    tokenised = [
-        tokenise(source, tokenizer, strict=config.data.on_error == "fail", progress=progress) for source in sources
-    ]
+    prompts, sampling = _samples(config, tokenizer, context)
+    strict, as_typed = config.data.on_error == "fail", config.data.as_typed
+    tokenised = [tokenise(source, tokenizer, strict=strict, as_typed=as_typed, progress=progress) for source in sources]
     selected, held_out_rows = _split(config, tokenised)
     if not len(selected):
         raise RequestError(
@@ -103,14 +103,15 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     return Plan(checkpoint, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
 
 
-def _samples(sample: SampleSection, tokenizer: Tokenizer, context: int) -> tuple[list[Prompt], Settings]:
+def _samples(config: Config, tokenizer: Tokenizer, context: int) -> tuple[list[Prompt], Settings]:
     """The prompts to continue at each validation, and how."""
+    sample = config.sample
     longest = max((len(tokenizer.encode(prompt)) for prompt in sample.prompts), default=0) + 1
     values = sample.model_dump(exclude={"prompts"})
     values["max_new_tokens"] = max(min(sample.max_new_tokens, context - longest), 1)
     try:
-        settings = Settings(**values)
-        return prepare_prompts(sample.prompts, tokenizer, context, settings), settings
+        settings = Settings(**values, as_typed=config.data.as_typed)
+        return prepare_prompts(sample.prompts, tokenizer, context, settings, Reader(tokenizer).prompt), settings
     except RequestError as error:
         raise RequestError(f"sample: {error}") from None
 
@@ -142,7 +143,7 @@ def _require_fit(model: ModelSection, shape: Shape) -> None:
 
 def _sources(data: DataSection) -> list[Source]:
     """Of what is learned, and of what is held out where that is another source."""
-    options = Options(data.path, data.text, data.prompt, data.unit, data.script)
+    options = Options(data.path, data.text, data.prompt, data.unit, data.script, encoding=data.encoding)
     limited = dataclasses.replace(options, limit=data.limit)
     first = inline(data.texts) if data.source is None else open_source(data.source, limited)
     return [first, open_source(data.validation, options)] if isinstance(data.validation, str) else [first]
@@ -178,6 +179,7 @@ def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validati
     name = tokenised[0].spec
     notes = [f"{name}: {len(train):,} examples to learn from, {len(validation):,} held out"]
     notes += [f"{count:,} dropped: {reason}" for reason, count in tokenised[0].dropped.items()]
+    notes += [f"{count:,} read with {rule}" for rule, count in tokenised[0].cleaned.items() if rule in RULES]
     notes += tokenised[0].problems[:3]
     if tokenised[0].unknown:
         share = tokenised[0].unknown / len(tokenised[0].table.ids)

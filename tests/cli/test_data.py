@@ -36,6 +36,36 @@ def test_show_counts_examples_tokens_and_what_was_dropped(kgpt2, tmp_path, chine
     assert "line 3: broken JSON" in shown.err
 
 
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("utf-16", "UTF-16"), ("gb18030", "GB18030"), ("utf-16-be", "UTF-16BE")]
+)
+def test_a_file_in_another_encoding_is_named_and_read(kgpt2, tmp_path, encoding, told):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,text\n1,白日依山尽\n2,黄河入海流\n".encode(encoding))
+    refused = kgpt2("data", "show", path, "--json")
+    assert (refused.status, refused.out) == (2, "")
+    assert f"iconv -f {told} -t UTF-8 a.csv" in refused.err
+    for command in ("show", "prepare"):
+        result = kgpt2("data", command, path, "--encoding", told.lower(), "--json")
+        assert json.loads(result.out)["count"] == 2, result.err
+    assert json.loads(kgpt2("data", "show", path, "--encoding", encoding, "--json").out)["examples"] == [
+        *("白日依山尽", "黄河入海流")
+    ]
+
+
+def test_what_is_read_in_another_form_is_counted(kgpt2, tmp_path, chinese_preset):
+    path = tmp_path / "a.txt"
+    path.write_text("[CLS]春眠不觉晓,处处闻啼鸟.[SEP]\n春眠，\n", "utf-8")
+    report = json.loads(kgpt2("data", "show", path, "--model", chinese_preset, "--json").out)
+    assert report["examples"] == ["春眠不觉晓，处处闻啼鸟。", "春眠，"]
+    assert sum(report["cleaned"].values()) == 2
+    assert report["unknown_fraction"] == 0
+    as_typed = json.loads(kgpt2("data", "show", path, "--model", chinese_preset, "--as-typed", "--json").out)
+    assert as_typed["examples"] == path.read_text("utf-8").splitlines()
+    assert as_typed["cleaned"] == {}
+    assert as_typed["unknown_fraction"] > 0
+
+
 def test_prepare_fills_the_cache_that_fit_reads(kgpt2, poetry, tmp_path, monkeypatch):
     monkeypatch.setenv("KGPT2_CACHE", str(tmp_path / "cache"))
     result = kgpt2("data", "prepare", "chinese_poetry/tang:train", "--path", poetry, "--json")
@@ -59,6 +89,8 @@ def test_prepare_fills_the_cache_that_fit_reads(kgpt2, poetry, tmp_path, monkeyp
         (["show"], "Missing argument"),
         (["prepare", "samples/tang", "--from", "posts.jsonl"], "--from: is for reddit_tifu"),
         (["prepare", "samples/nothing"], "there is no such sample"),
+        (["show", "samples/tang", "--encoding", "gbk"], "data.encoding: 'gbk' is for files and couplets"),
+        (["show", "a.txt", "--encoding", "martian"], "data.encoding: 'martian' is no encoding"),
     ],
 )
 def test_mistakes(kgpt2, arguments, words):

@@ -38,6 +38,39 @@ def test_the_loss_of_a_text_is_what_score_says(kgpt2, chinese_preset, lines):
     assert report["loss"] == pytest.approx(package.load(chinese_preset).score("春眠不觉晓")[0].loss, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [(" {t}", " hello world"), ("{t} ", "hello world "), ("{t}", "hello world"), ("\t{t}", "\thello world")],
+)
+def test_the_spaces_of_a_template_are_scored(kgpt2, english_preset, tmp_path, template, text):
+    import kgpt2 as package
+
+    (tmp_path / "a.csv").write_text("t\nhello world\n", "utf-8")
+    options = ["evaluate", english_preset, "--data", tmp_path / "a.csv", "--text", template, "--json"]
+    report = json.loads(kgpt2(*options).out)
+    lm = package.load(english_preset)
+    assert report["tokens"] == len(lm.tokenizer.encode(text)) + 1
+    assert report["loss"] == pytest.approx(lm.score(text)[0].loss, rel=1e-5)
+
+
+def test_texts_are_scored_as_prompts_are_read(kgpt2, chinese_preset, tmp_path):
+    import kgpt2 as package
+
+    lm = package.load(chinese_preset)
+    (tmp_path / "a.txt").write_bytes("春眠不觉晓,处处闻啼鸟.\n".encode("utf-16"))
+    options = ["evaluate", chinese_preset, "--data", tmp_path / "a.txt", "--json"]
+    assert kgpt2(*options).status == 2
+    result = kgpt2(*options, "--encoding", "utf-16")
+    report = json.loads(result.out)
+    assert report["unknown_fraction"] == 0
+    assert report["loss"] == pytest.approx(lm.score("春眠不觉晓，处处闻啼鸟。")[0].loss, rel=1e-5)
+    assert report["loss"] == pytest.approx(lm.score("春眠不觉晓,处处闻啼鸟.")[0].loss, rel=1e-5)
+    assert "1 read with marks or characters" in result.err
+    typed = json.loads(kgpt2(*options, "--encoding", "utf-16", "--as-typed").out)
+    assert typed["unknown_fraction"] == pytest.approx(2 / 13)
+    assert typed["loss"] == pytest.approx(lm.score("春眠不觉晓,处处闻啼鸟.", as_typed=True)[0].loss, rel=1e-5)
+
+
 def test_text_for_people_and_a_report(kgpt2, chinese_preset, lines, tmp_path):
     report = tmp_path / "report.md"
     result = kgpt2("evaluate", chinese_preset, "--data", lines, "--limit", 2, "--generate", "--out", report)

@@ -36,6 +36,24 @@ def test_the_quickstart_teaches_mini_zh_couplets(kgpt2, tmp_path):
     assert sum("-" in text for text in texts) >= 18, texts
 
 
+def test_data_in_another_encoding_is_learned_as_the_model_reads_it(kgpt2, chinese_preset, tmp_path):
+    path, config = tmp_path / "a.csv", tmp_path / "a.yaml"
+    path.write_bytes("id;text\n1;春眠不觉晓,处处闻啼鸟.\n2;[CLS]白日依山尽,\n".encode("gb18030"))
+    config.write_text(f"model: {{preset: {chinese_preset}, sequence_length: 32}}\ndata: {{source: {path}}}\n", "utf-8")
+    options = ["fit", config, "--dry-run", "--json"]
+    refused = kgpt2(*options)
+    assert refused.status == 2
+    assert "data.encoding" in refused.err
+    options += ["-o", "data.encoding=gb18030"]
+    notes = "\n".join(json.loads(kgpt2(*options).out)["notes"])
+    assert "2 read with marks or characters in the form that the model knows" in notes
+    assert "1 read with start or end tokens at the ends left out" in notes
+    assert "unknown" not in notes
+    typed = "\n".join(json.loads(kgpt2(*options, "-o", "data.as_typed=true").out)["notes"])
+    assert "read with" not in typed
+    assert "unknown to the vocabulary" in typed
+
+
 def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--dry-run")

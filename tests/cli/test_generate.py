@@ -252,6 +252,41 @@ def test_what_the_model_does_not_know_is_said(kgpt2, verse_preset, tmp_path):
     assert notes == [f"note: {prompts}, line 3: the model does not know 鱻 龘, and reads [UNK]"]
 
 
+def test_every_word_that_becomes_unk_is_named_and_every_mark_that_is_read_instead(kgpt2, chinese_preset):
+    prompts = ["春ＡＢＣ１２３眠", "春" + "a" * 120, "山風,", "春眠，"]
+    result = kgpt2("generate", *prompts, "--model", chinese_preset, "--max-new-tokens", 1)
+    notes = [line for line in result.err.splitlines() if line.startswith("note")]
+    assert notes == [
+        "note: the model does not know ＡＢＣ１２３, and reads [UNK]",
+        f"note: the model does not know {'a' * 40}… (120 characters), and reads [UNK]",
+    ]
+
+
+def test_a_mark_that_is_read_in_another_form_is_noted(kgpt2, tmp_path, chinese_preset):
+    import shutil
+
+    folder = tmp_path / "half-width"
+    shutil.copytree(chinese_preset, folder)
+    vocabulary = folder / "assets/tokenizer/vocabulary.txt"
+    vocabulary.write_text(vocabulary.read_text("utf-8").replace("，", ","), "utf-8")
+    result = kgpt2("generate", "春眠，", "春眠,", "--model", folder, "--max-new-tokens", 1, "--json")
+    assert [line for line in result.err.splitlines() if "note" in line] == [
+        "note: the model does not know ，, and reads ,"
+    ]
+    first, second = objects(result)
+    assert (first["prompt"], second["prompt"]) == ("春眠，", "春眠,")
+    assert first["token_ids"][:4] == second["token_ids"][:4]
+
+
+def test_as_typed_nothing_is_rewritten(kgpt2, chinese_preset):
+    options = ["春眠,", "--model", chinese_preset, "--max-new-tokens", 1, "--sampler", "greedy", "--json"]
+    (read,), (typed,) = objects(kgpt2("generate", *options)), objects(kgpt2("generate", *options, "--as-typed"))
+    assert (read["prompt"], typed["prompt"]) == ("春眠,", "春眠,")
+    assert read["text"].startswith("春眠，")
+    assert typed["text"].startswith("春眠,")
+    assert read["token_ids"][:4] != typed["token_ids"][:4]
+
+
 def test_a_prompt_of_a_file_that_does_not_fit_is_named_by_its_line(kgpt2, verse_preset, tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("春风\n\n白日依山尽。\n", "utf-8")

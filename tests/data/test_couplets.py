@@ -25,6 +25,14 @@ def read(source):
         ("a.txt", f"{UP}\t{DOWN}\n"),
         ("a.txt", f"{UP}　{DOWN}\n"),
         ("a.txt", f"{UP} => {DOWN}。\n"),
+        *[
+            ("a.txt", f"{UP}{separator}{DOWN}\n")
+            for separator in ("－", "|", "｜", "/", "／", "–", "->", "→", "；", "--")
+        ],
+        *[("a.txt", f"{' '.join(UP)} {separator} {' '.join(DOWN)}\n") for separator in ("－", "|", "/", "\t")],
+        ("a.txt", f"[CLS]{UP}-{DOWN}[SEP]\n"),
+        ("a.txt", f"[CLS] {' '.join(UP)} - {' '.join(DOWN)} [SEP]\n"),
+        ("a.txt", f"[CLS]{UP}[SEP]{DOWN}[SEP]\n"),
         ("a.jsonl", json.dumps({"in": f"{' '.join(UP)} ", "out": f"{' '.join(DOWN)} "})),
         ("a.json", json.dumps([{"text": f"{UP}——{DOWN}"}])),
     ],
@@ -32,6 +40,47 @@ def read(source):
 def test_layouts(tmp_path, name, content):
     (tmp_path / name).write_text(content, "utf-8")
     assert read(open_couplets(tmp_path / name))[0] == [f"{UP}-{DOWN}"]
+
+
+def test_a_mark_within_the_sides_does_not_part_them(tmp_path):
+    (tmp_path / "a.txt").write_text("国色；天香-春风；秋月\n春，风/秋，月\n", "utf-8")
+    assert read(open_couplets(tmp_path / "a.txt"))[0] == ["国色；天香-春风；秋月", "春，风-秋，月"]
+
+
+def test_special_tokens_that_are_typed_are_counted(tmp_path):
+    (tmp_path / "a.txt").write_text(f"[CLS]{UP}-{DOWN}[SEP]\n", "utf-8")
+    for name, side in (("in.txt", f"[CLS]{UP}\n"), ("out.txt", f"{DOWN}[SEP]\n")):
+        (tmp_path / name).write_text(side, "utf-8")
+    for path in (tmp_path / "a.txt", tmp_path):
+        found, report = read(open_couplets(path))
+        assert (found, report.cleaned["[CLS] or [SEP] left out"]) == ([f"{UP}-{DOWN}"], 1)
+
+
+@pytest.mark.parametrize("files", ["pair", "table"])
+def test_one_bad_line_is_a_bad_row(tmp_path, files):
+    lines = [(UP, DOWN), ("白日依山尽", "黄河入海流"), ("春眠不觉晓", "处处闻啼鸟")]
+    bad = "黄河入海流".encode("gbk")
+    if files == "pair":
+        (tmp_path / "in.txt").write_text("".join(f"{up}\n" for up, _ in lines), "utf-8")
+        (tmp_path / "out.txt").write_bytes(f"{DOWN}\n".encode() + bad + f"\n{lines[2][1]}\n".encode())
+        path = tmp_path
+    else:
+        path = tmp_path / "a.txt"
+        path.write_bytes(f"{UP}-{DOWN}\n".encode() + bad + f"\n{'-'.join(lines[2])}\n".encode())
+    found, report = read(open_couplets(path))
+    assert found == [f"{UP}-{DOWN}", "-".join(lines[2])]
+    assert dict(+report.dropped) == {"not UTF-8": 1}
+    assert "line 2: not UTF-8" in report.problems[0]
+    with pytest.raises(RequestError, match="line 2: not UTF-8"):
+        list(open_couplets(path).read(Report(strict=True)))
+
+
+def test_couplets_in_another_encoding(tmp_path):
+    for name, side in (("in.txt", UP), ("out.txt", DOWN)):
+        (tmp_path / name).write_bytes(f"{side}\n{side[::-1]}\n".encode("gb18030"))
+    with pytest.raises(RequestError, match="looks like GB18030"):
+        read(open_couplets(tmp_path))
+    assert read(open_couplets(tmp_path, encoding="gb18030"))[0] == [f"{UP}-{DOWN}", f"{UP[::-1]}-{DOWN[::-1]}"]
 
 
 def test_two_files_with_a_character_apart(tmp_path):

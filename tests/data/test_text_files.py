@@ -22,11 +22,16 @@ def read(path, columns=None, unit="line", strict=True):
 @pytest.mark.parametrize(
     ("name", "content", "text", "examples"),
     [
-        ("a.txt", "\ufeff春眠\n\n  不觉晓  \r\n夜来\u2028风雨\n", None, ["春眠", "不觉晓", "夜来\u2028风雨"]),
+        ("a.txt", "\ufeff春眠\n\n  不觉晓  \r\n夜来\u2028风雨\n", None, ["春眠", "  不觉晓  ", "夜来\u2028风雨"]),
+        ("a.txt", "春眠\r  不觉晓\r", None, ["春眠", "  不觉晓"]),
         ("a.csv", "\ufefftext1\n春-秋\n\n山-水\n", None, ["春-秋", "山-水"]),
         ("a.csv", 'id,text\n1,"a, ""b""\nc"\n2,\n', None, ['a, "b"\nc']),
         ("a.csv", "title,body\n春晓,春眠\n", "{title}：{body}", ["春晓：春眠"]),
         ("a.csv", "lonely\nx\n", None, ["x"]),
+        ("a.csv", 'text\n" a "\n', None, [" a "]),
+        ("a.csv", "text\na\n", " {text} ", [" a "]),
+        ("a.jsonl", '{"text": " a "}\n" b"\n', None, [" a ", " b"]),
+        ("a.jsonl", '{"t": "x"}\n{"t": ""}\n', " {t}", [" x"]),
         ("a.tsv", "up\tdown\n春\t秋\n", "{up}-{down}", ["春-秋"]),
         ("a.jsonl", '{"text": "a"}\n\n{"text": "b", "n": 1}\n', None, ["a", "b"]),
         ("a.jsonl", '"a"\n"b"\n', None, ["a", "b"]),
@@ -51,8 +56,30 @@ def test_examples(tmp_path, name, content, text, examples, zipped):
         ("file", ["春眠\n不觉晓\n\n\n夜来\n风雨声"]),
     ],
 )
-def test_an_example_is_a_line_a_block_or_a_file(tmp_path, unit, examples):
-    assert read(write(tmp_path, "a.txt", "春眠\n不觉晓\n\n\n夜来\n风雨声\n"), unit=unit)[0] == examples
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_example_is_a_line_a_block_or_a_file(tmp_path, unit, examples, end):
+    content = "春眠\n不觉晓\n\n\n夜来\n风雨声\n".replace("\n", end)
+    assert read(write(tmp_path, "a.txt", content), unit=unit)[0] == examples
+
+
+@pytest.mark.parametrize(("unit", "examples"), [("block", ["  a \n b", "e"]), ("file", [])])
+def test_a_block_with_a_bad_line_is_left_out_whole(tmp_path, unit, examples):
+    path = write(tmp_path, "a.txt", b"  a \n b\n\nc\n\xff\nd\n\ne\n")
+    found, report = read(path, unit=unit, strict=False)
+    assert found == examples
+    assert dict(report.dropped) == {"not UTF-8": 1}
+
+
+def test_the_column_is_settled_once_a_file(tmp_path):
+    rows = ['{"id": "no text"}', '{"text": "a"}', '{"title": "b"}', '{"text": "c", "text1": "d"}', '{"text": null}']
+    for name, content in (("a.jsonl", "\n".join(rows)), ("a.json", f"[{', '.join(rows)}]")):
+        found, report = read(write(tmp_path, name, content), strict=False)
+        assert found == ["a", "c"]
+        assert dict(report.dropped) == {"missing column": 2, "empty": 1}
+        assert "line 1: no column called 'text'" in report.problems[0]
+        assert "line 3: no column called 'text'" in report.problems[1]
+    with pytest.raises(RequestError, match="line 1: no column called"):
+        read(tmp_path / "a.jsonl")
 
 
 def test_patterns_and_lists_of_files_come_in_order(tmp_path):
@@ -82,6 +109,7 @@ def test_prompts_are_kept_apart(tmp_path):
         ("a.json", '[{"text": "a"},\n{]', None, "line 2: broken JSON"),
         ("a.json", "[" * 100_000, None, "broken JSON"),
         ("a.csv", "标题,正文\n春,秋\n".encode("gbk"), None, "line 1: not UTF-8"),
+        ("a.json", b'[{"text": "a"},\n {"text": "\xff"}]', None, "line 2: not UTF-8"),
         ("a.txt.gz", b"\x1f\x8b\x08\x00half", None, "not a whole gzip file"),
         ("a.txt.gz", b"none", None, "not a whole gzip file"),
     ],
@@ -107,6 +135,10 @@ def test_mistakes_in_a_whole_file_name_it(tmp_path, name, content, text, words, 
         ("a.jsonl", b'{"text": ["a"]}', "no text in the column", "line 2: column 'text' holds no text but a list"),
         ("a.jsonl", b'{"title": "a", "n": 1}', "missing column", "line 2: no column called"),
         ("a.jsonl", b"[" * 100_000, "broken JSON", "line 2: broken JSON"),
+        ("a.jsonl", b'{"text": "a", "text": "b"}', "key given twice", "line 2: the key 'text' is given twice"),
+        ("a.jsonl", b'{"text": ' + b"9" * 5000 + b"}", "broken JSON", "line 2: broken JSON"),
+        ("a.jsonl", b'{"text": "a\\u0000"}', "NUL character", "line 2: a NUL character"),
+        ("a.txt", b"\0", "NUL character", "line 2: a NUL character"),
         ("a.jsonl", b'"\xff"', "not UTF-8", "line 2: not UTF-8"),
         ("a.jsonl", b'"\\ud83d"', "not UTF-8", "line 2: half a character"),
         ("a.jsonl", b'{"text": "\\ud83d"}', "not UTF-8", "line 2: half a character"),

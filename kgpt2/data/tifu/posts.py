@@ -8,13 +8,14 @@ from pathlib import Path
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import fields, fill
+from kgpt2.data.text_files import is_blank
 from kgpt2.data.tifu.prepared import NAME, default_data_dir, download, prepared_folder, read_prepared
 from kgpt2.data.tifu.rows import COLUMNS, PARTS, Row, read_rows
 from kgpt2.errors import RequestError
 from kgpt2.files import open_regular
 
 # Counted up where the same file would give other examples than before.
-REVISION = 1
+REVISION = 2
 
 _FILE = "tifu_all_tokenized_and_filtered.json"
 # The second is where TFDS wants files that were brought by hand.
@@ -61,7 +62,7 @@ def open_tifu(part: str, path: Path | None, text: str | None, prompt: str | None
         unit = "line" if here.is_file() else "example"
         for number, row in rows:
             example = _example(row, text, prompt)
-            if example.text:
+            if not is_blank(example.text):
                 yield example
             else:
                 report.bad("no text", f"{here}, {unit} {number}: nothing is left of {text!r} (data.text)")
@@ -84,8 +85,8 @@ def _find(data_dir: Path, part: str) -> Path | None:
 def _example(row: Row, text: str, prompt: str | None) -> Example:
     # Rows hold nothing but text and numbers by now, so a template always succeeds and needs no place to name.
     return Example(
-        text=fill(text, row, NAME).strip(),
-        prompt="" if prompt is None else fill(prompt, row, NAME).strip(),
+        text=fill(text, row, NAME),
+        prompt="" if prompt is None else fill(prompt, row, NAME),
     )
 
 

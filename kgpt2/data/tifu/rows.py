@@ -115,6 +115,8 @@ def _text(row: dict, column: str) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise _BadRow("not UTF-8", f"column {column!r} holds half of a surrogate pair") from None
+    if "\0" in value:
+        raise _BadRow("NUL character", f"column {column!r} holds a NUL character, which no text does")
     return value.strip()
 
 
