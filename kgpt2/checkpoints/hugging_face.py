@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,7 +136,7 @@ def _notes(folder: Path, config: dict, tokenizer: Tokenizer) -> Iterator[str]:
             f"here they end at {tokenizer.end_id} ({tokenizer.end_token})"
         )
     path = folder / "generation_config.json"
-    generation = read_json(path) if path.is_file() else {}
+    generation = read_json(path) if os.path.lexists(path) else {}
     kept = [key for key in _SAMPLING if generation.get(key) is not None] if isinstance(generation, dict) else []
     if kept:
         yield f"generation_config.json's {', '.join(kept)} are not kept: they are options of `kgpt2 generate`"

@@ -4,6 +4,7 @@
 writes nothing else). What these files can ask for and GPT-2's two tokenizers cannot do is refused, never guessed.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -201,6 +202,6 @@ def _id(path: Path, token: str, value: object) -> int:
 
 
 def _object(path: Path) -> dict:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     return read_object(path, "part of a tokenizer")

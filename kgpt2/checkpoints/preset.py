@@ -5,6 +5,7 @@ Only numbers and names are taken out of its JSON files; no class that they name 
 
 import contextlib
 import dataclasses
+import os
 from pathlib import Path
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
@@ -43,7 +44,7 @@ def read_preset(folder: Path) -> Preset:
     config = _config_of(path)
     _refuse_quantized(path, config)
     preprocessor = folder / "preprocessor.json"
-    sequence_length = _config_of(preprocessor).get("sequence_length") if preprocessor.is_file() else None
+    sequence_length = _config_of(preprocessor).get("sequence_length") if os.path.lexists(preprocessor) else None
     if sequence_length is not None and (type(sequence_length) is not int or not 1 <= sequence_length < 2**31):
         raise RequestError(f"{preprocessor}: sequence_length is {quoted(sequence_length)}, not a number of tokens")
     shape = Shape(**{field.name: config.get(field.name) for field in dataclasses.fields(Shape)})
@@ -62,7 +63,7 @@ def read_preset(folder: Path) -> Preset:
 
 def _stock_tokenizer(folder: Path) -> Tokenizer:
     assets = folder / "assets" / "tokenizer"
-    config = _config_of(folder / "tokenizer.json") if (folder / "tokenizer.json").is_file() else {}
+    config = _config_of(folder / "tokenizer.json") if os.path.lexists(folder / "tokenizer.json") else {}
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
     named = config.get("unsplittable_tokens") or []
     if not isinstance(named, list) or not all(isinstance(token, str) and token for token in named):

@@ -63,9 +63,10 @@ def open_files(specs: Sequence[str], columns: Columns = Columns(), unit: str = "
         for path in paths:
             for text, prompt in _READERS[_kind(path)](_Stream(path, report, before, total), columns, unit):
                 if text := text.strip():
+                    report.found = True
                     yield Example(text, prompt)
                 else:
-                    report.dropped["empty"] += 1
+                    report.drop("empty", f"{path}: an empty row")
             before += path.stat().st_size
         report.done = 1.0
 
