@@ -21,6 +21,7 @@ from tests import hugging_face
 # Makes a file in a folder; returns what reads it.
 Structure = Callable[[Path], Callable[[], None]]
 MANY = 4_900_000
+_AT_ONCE = 1 << 20
 
 
 def _folder(folder: Path, vocabulary: int = 220, **changes) -> Path:
@@ -111,8 +112,8 @@ def _many_words(prefix: str) -> Structure:
         _folder(folder, len(words) + len(added))
         (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
         (folder / "added_tokens.json").write_text(json.dumps(added), "utf-8")
-        np_header = json.dumps({"wte.weight": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
-        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(np_header)) + np_header)
+        header = json.dumps({"wte.weight": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
+        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
 
         def read() -> None:
             from kgpt2.checkpoints.names import read_model
@@ -141,11 +142,16 @@ def _json(text: str) -> Structure:
     return make
 
 
-def _packed(name: str, content: bytes) -> Structure:
+def _data(name: str, *parts: tuple[bytes, int]) -> Structure:
+    """Pieces of bytes, each so many times."""
+
     def make(folder: Path) -> Callable[[], None]:
         folder.mkdir()
         path = folder / name
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        with gzip.open(path, "wb", 6) if name.endswith(".gz") else path.open("wb") as file:
+            for piece, times in parts:
+                for start in range(0, times, _AT_ONCE):
+                    file.write(piece * min(_AT_ONCE, times - start))
 
         def read() -> None:
             source = open_source(str(path))
@@ -196,12 +202,14 @@ STRUCTURES: dict[str, Structure] = {
     "yaml, base 60": _config("train: {seed: " + ":".join(["1"] * 200_000) + "}"),
     "json, digits": _json('{"model_type": "gpt2", "n_layer": ' + "1" * 5000 + "}"),
     "json, nested": _json('{"a":' * 20_000),
-    "data, digits": _packed("a.jsonl", b'{"text": ' + b"1" * 5000 + b"}\n"),
-    "data, nested": _packed("a.json", b"[" * 20_000),
-    "data, a long line": _packed("a.txt", "春".encode() * 3_300_000),
-    "gzip, zeros": _packed("a.txt.gz", b"\0" * (1 << 30)),
-    "gzip, lines": _packed("a.txt.gz", b"\n" * (1 << 28)),
-    "gzip, rows": _packed("a.json.gz", b"[" + b"{}," * (1 << 27) + b"{}]"),
+    "data, digits": _data("a.jsonl", (b'{"text": ', 1), (b"1", 5000), (b"}\n", 1)),
+    "data, nested": _data("a.json", (b"[", 20_000)),
+    "data, a long line": _data("a.txt", ("春".encode(), 3_300_000)),
+    "data, empty lines": _data("a.txt", (b"\n", MANY)),
+    "data, empty rows": _data("a.json", (b"[", 1), (b"{},", MANY // 3), (b"{}]", 1)),
+    "gzip, zeros": _data("a.txt.gz", (b"\0", 1 << 29)),
+    "gzip, lines": _data("a.txt.gz", (b"\n", 1 << 28)),
+    "gzip, rows": _data("a.json.gz", (b"[", 1), (b"{},", 1 << 26), (b"{}]", 1)),
     "a FIFO for the weights": _instead("model.safetensors", os.mkfifo),
     "a FIFO for the vocabulary": _instead("vocab.txt", os.mkfifo),
     "a FIFO for the settings": _instead("tokenizer_config.json", os.mkfifo),

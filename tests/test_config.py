@@ -119,6 +119,49 @@ def test_yaml_cannot_run_code(tmp_path):
     assert "not YAML" in refused(tmp_path, evil)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD + "  seed: 2024-01-01\n", "'2024-01-01' will not do"),
+        (GOOD + "  seed: 2024-13-45\n", "'2024-13-45' will not do"),
+        (GOOD + "  seed: 12:30\n", "'12:30' will not do"),
+        (GOOD + "  seed: !!timestamp x\n", "'x' will not do"),
+        (GOOD + "  seed: !!bool x\n", "line 8: not YAML (neither true nor false)"),
+        (GOOD + "  seed: !!int x\n", "line 8: not YAML (not a number)"),
+        (GOOD + "  seed: " + "1" * 5000, "line 8: not YAML (not a number)"),
+        (GOOD + "  seed: !!int " + ":".join(["1"] * 99_000), "will not do"),
+        (GOOD + "  seed: &a [*a]\n", "an alias; write the value out"),
+        (GOOD + '  "\\e[2J": 1\n', r"train.\x1b[2J: unknown key"),
+        (GOOD + "  seed: " + "[" * 20_000, "not YAML"),
+        ("".join(f"k{number}: 1\n" for number in range(20_000)), "missing, and there is no default"),
+        ("#" * 600_000, "texts belong into a file of data"),
+    ],
+    ids=[
+        "date",
+        "no-date",
+        "time",
+        "tag",
+        "bool",
+        "int",
+        "digits",
+        "base-60",
+        "alias",
+        "escape",
+        "nested",
+        "keys",
+        "long",
+    ],
+)
+def test_what_yaml_makes_of_values_is_told_in_time(tmp_path, text, words):
+    assert words in refused(tmp_path, text)
+
+
+def test_a_name_that_looks_like_a_date_is_a_text(tmp_path):
+    assert load_config(write(tmp_path), ["data.source=2024-01-01"]).data.source == "2024-01-01"
+    assert "'2024-13-45' will not do" in refused(tmp_path, GOOD, "train.seed=2024-13-45")
+
+
 def test_every_shipped_configuration_is_valid(pytestconfig):
     paths = sorted((pytestconfig.rootpath / "configs").glob("*.yaml"))
     assert paths

@@ -3,12 +3,26 @@ import errno
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from kgpt2.encodings import told_encoding
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, read_text, settle, sweep, whole_file, whole_folder, write_json, write_text
+from kgpt2.files import (
+    home,
+    open_regular,
+    read_json,
+    read_text,
+    require_room,
+    settle,
+    sweep,
+    user_path,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -239,3 +253,41 @@ def test_a_file_that_is_not_utf8_says_how_to_convert_it(tmp_path):
     (tmp_path / "c.yaml").write_bytes("# 舉頭望明月，低頭思故鄉。\n".encode("big5"))
     with pytest.raises(RequestError, match=r"c.yaml, line 1: not UTF-8.*\n.*iconv -f BIG5 -t UTF-8 c.yaml"):
         read_text(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000])
+def test_json_that_python_does_not_take(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(RequestError, match=r"a\.json: not JSON that can be read \((nested|a number)"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["fifo", "device", "loop", "long", "nul"])
+def test_only_regular_files_are_opened(tmp_path, kind):
+    path = tmp_path / ("a" * 300 if kind == "long" else "a\0b" if kind == "nul" else "a")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind in ("device", "loop"):
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    with pytest.raises(RequestError, match=r"no regular file|cannot be read"):
+        open_regular(path)
+
+
+def test_paths_of_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/a") == tmp_path / "a"
+    for text in ("~nobody-of-this-name/a", "a" * 300, "a\0b"):
+        with pytest.raises(RequestError, match=r"no such home|no path"):
+            user_path(text)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("Could not determine home")))
+    with pytest.raises(RequestError, match="HF_HOME=FOLDER does without one"):
+        home(".cache", "HF_HOME")
+
+
+def test_room_is_looked_for_before_the_work(tmp_path, monkeypatch):
+    require_room(tmp_path / "deep/down", 1000)
+    monkeypatch.setattr("resource.getrlimit", lambda what: (10_000, 10_000))
+    require_room(tmp_path / "a", 5000)
+    with pytest.raises(RequestError, match="File too large"):
+        require_room(tmp_path / "a", 5000, parts=2)

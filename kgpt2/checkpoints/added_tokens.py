@@ -1,6 +1,7 @@
 """The tokens that a Hugging Face tokenizer has beside its vocabulary, or cuts out of a text whole."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def _entries(
     """What the three files say of each token, the last of them counting most, and the file to name in errors."""
     special = set(_named(config))
     path = folder / "added_tokens.json"
-    listed = read_object(path, "part of a tokenizer") if path.is_file() else {}
+    listed = read_object(path, "part of a tokenizer") if os.path.lexists(path) else {}
     oldest = [{"content": token, "id": index, "special": token in special} for token, index in listed.items()]
     rows, decoder = fast.get("added_tokens") or [], config.get("added_tokens_decoder") or {}
     where = folder / ("tokenizer_config.json" if decoder else "tokenizer.json")

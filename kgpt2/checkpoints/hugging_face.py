@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def _notes(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> Iterat
     if rows != size and rows not in {-(-size // step) * step for step in _PADDED_TO}:
         yield f"the vocabulary has {size} tokens, the embedding {rows} rows: those from {size} on are never drawn"
     path = folder / "generation_config.json"
-    generation = read_json(path) if path.is_file() else {}
+    generation = read_json(path) if os.path.lexists(path) else {}
     kept = [key for key in _SAMPLING if generation.get(key) is not None] if isinstance(generation, dict) else []
     if kept:
         yield f"generation_config.json's {', '.join(kept)} are not kept: they are options of `kgpt2 generate`"

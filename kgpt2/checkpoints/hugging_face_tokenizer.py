@@ -4,6 +4,7 @@
 writes nothing else). What these files can ask for and GPT-2's two tokenizers cannot do is refused, never guessed.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,6 @@ def _merges(path: Path, merges: object) -> list[tuple[str, str]]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     return read_object(path, "part of a tokenizer")

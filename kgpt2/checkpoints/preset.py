@@ -5,6 +5,7 @@ Only numbers and names are taken out of its JSON files; no class that they name 
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def read_preset(folder: Path, tokens: SpecialTokens | None = None) -> Preset:
     config = _config_of(path)
     _refuse_quantized(path, config)
     preprocessor = folder / "preprocessor.json"
-    sequence_length = _config_of(preprocessor).get("sequence_length") if preprocessor.is_file() else None
+    sequence_length = _config_of(preprocessor).get("sequence_length") if os.path.lexists(preprocessor) else None
     if sequence_length is not None and (type(sequence_length) is not int or not 1 <= sequence_length < 2**31):
         raise RequestError(f"{preprocessor}: sequence_length is {quoted(sequence_length)}, not a number of tokens")
     shape = Shape(**{field.name: config.get(field.name) for field in dataclasses.fields(Shape)})
@@ -69,7 +70,7 @@ def read_preset(folder: Path, tokens: SpecialTokens | None = None) -> Preset:
 
 def _bpe_tokenizer(folder: Path, tokens: SpecialTokens) -> Tokenizer:
     assets = folder / "assets" / "tokenizer"
-    config = _config_of(folder / "tokenizer.json") if (folder / "tokenizer.json").is_file() else {}
+    config = _config_of(folder / "tokenizer.json") if os.path.lexists(folder / "tokenizer.json") else {}
     token_to_id, merges = read_bpe_files(assets / "vocabulary.json", assets / "merges.txt")
     named = config.get("unsplittable_tokens") or []
     if not isinstance(named, list) or not all(isinstance(token, str) and token for token in named):

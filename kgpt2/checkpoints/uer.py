@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def read_native(path: Path, tokens: SpecialTokens | None = None) -> UerFile:
 
 def _config(path: Path) -> dict[str, Any]:
     """UER-py's configuration; nothing where there is none."""
-    config = read_json(path, "model configuration") if path.is_file() else {}
+    config = read_json(path, "model configuration") if os.path.lexists(path) else {}
     return config if isinstance(config, dict) and is_uer_config(config) else {}
 
 

@@ -9,6 +9,8 @@ from kgpt2.errors import RequestError
 
 # Bad rows that are told one by one; the others are counted.
 TOLD = 20
+# Rows without a text, one after the other from the first on, after which nobody hopes for one.
+FUTILE = 300_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Report:
         cleaned: rows changed, by rule.
         problems: the first bad rows, each with file and line.
         done: how much of the source has been read, from 0 to 1, as far as it knows.
+        found: whether a text has come.
         strict: the first bad row stops everything.
     """
 
@@ -47,6 +50,7 @@ class Report:
     cleaned: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     problems: list[str] = dataclasses.field(default_factory=list)
     done: float = 0.0
+    found: bool = False
     strict: bool = False
 
     def bad(self, reason: str, where: str) -> None:
@@ -57,9 +61,19 @@ class Report:
         """
         if self.strict:
             refuse(where)
-        self.dropped[reason] += 1
         if len(self.problems) < TOLD:
             self.problems.append(where)
+        self.drop(reason, where)
+
+    def drop(self, reason: str, where: str) -> None:
+        """Counts a row that is left out.
+
+        Raises:
+            RequestError: so many have been, and none was good.
+        """
+        self.dropped[reason] += 1
+        if not self.found and self.dropped[reason] > FUTILE:
+            raise RequestError(f"{where}\nnone of the {FUTILE:,} rows before holds a text either")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,8 +56,9 @@ def open_files(
         for path in paths:
             for text, prompt in _READERS[_kind(path)](Lines(path, report, encoding, before, total), columns, unit):
                 if is_blank(text):
-                    report.dropped["empty"] += 1
+                    report.drop("empty", f"{path}: an empty row")
                 else:
+                    report.found = True
                     yield Example(text, prompt)
             before += path.stat().st_size
         report.done = 1.0

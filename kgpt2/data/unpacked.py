@@ -16,7 +16,7 @@ MAX_LINE = 16 << 20
 BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 # Text is packed to a third or a tenth of its size; a file that unfolds to more than this many times is none.
 _TIMES = 20
-_UNLOOKED = 16 << 20
+_UNLOOKED = 4 << 20
 
 
 @contextlib.contextmanager
