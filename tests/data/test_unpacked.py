@@ -41,7 +41,7 @@ def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
         read(path)
 
 
-@pytest.mark.parametrize(("name", "row"), [("a.txt", b"\n"), ("a.jsonl", b"{}\n"), ("a.jsonl", b"1\n")])
+@pytest.mark.parametrize(("name", "row"), [("a.txt", b"\n"), ("a.jsonl", b'{"text": ""}\n'), ("a.jsonl", b"1\n")])
 def test_rows_without_a_text_have_an_end(tmp_path, monkeypatch, name, row):
     monkeypatch.setattr(example, "FUTILE", 100)
     path = tmp_path / name
