@@ -247,7 +247,7 @@ def test_what_goes_wrong_in_tfds_is_told_in_words(published, tmp_path, monkeypat
     broken.write_bytes(gzip.compress(published.read_bytes())[:-6])
     with pytest.raises(RequestError, match=r"posts.gz, line \d+: the gzip file ends early"):
         prepare_tfds(broken, tmp_path / "data", "long")
-    assert list((tmp_path / "data").iterdir()) == []
+    assert not (tmp_path / "data").exists()
 
     [shard] = prepare_tfds(published, tmp_path / "data", "long").glob("*.tfrecord*")
     before = open_tifu("long", tmp_path / "data", None, None).identity()
