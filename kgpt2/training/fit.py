@@ -52,17 +52,18 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
             saved before is kept.
     """
     keras.utils.set_random_seed(config.train.seed)
-    with distributed(config, plan, functools.partial(console.print, highlight=False)):
-        return _run(config, plan, folder, console, resume)
+    tell = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    with distributed(config, plan, tell):
+        return _run(config, plan, folder, console, tell, resume)
 
 
-def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: bool) -> dict:
+def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Callable[[str], None], resume: bool) -> dict:
     task = build(config, plan)
     network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     variables, data = variables_of(network), plan.train.fingerprint
-    checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
+    checkpoint = latest_checkpoint(folder, config, data, tell) if resume else None
     if resume and not checkpoint:
-        console.print(f"{folder}: there is no checkpoint to go on from, so the run begins anew", soft_wrap=True)
+        tell(f"{folder}: there is no checkpoint to go on from, so the run begins anew")
     write_text(folder / "config.yaml", dump_config(config))
     accumulate = config.train.accumulate
     batches = plan.updates * accumulate
@@ -90,7 +91,7 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     callbacks = [guard, meter, shown, recorded, samples, tensorboard, saved]
     kept = {"meter": meter, "recorded": recorded, "samples": samples}
     if checkpoint:
-        console.print(f"going on from step {checkpoint.step:,}", highlight=False)
+        tell(f"going on from step {checkpoint.step:,}")
         try:
             for name, one in kept.items():
                 one.go_on(checkpoint.progress[name])
