@@ -137,21 +137,7 @@ def test_yaml_cannot_run_code(tmp_path):
         ("".join(f"k{number}: 1\n" for number in range(20_000)), "missing, and there is no default"),
         ("#" * 600_000, "texts belong into a file of data"),
     ],
-    ids=[
-        "date",
-        "no-date",
-        "time",
-        "tag",
-        "bool",
-        "int",
-        "digits",
-        "base-60",
-        "alias",
-        "escape",
-        "nested",
-        "keys",
-        "long",
-    ],
+    ids=["day", "no-day", "hour", "tag", "bool", "int", "digits", "base", "alias", "escape", "nested", "keys", "size"],
 )
 def test_what_yaml_makes_of_values_is_told_in_time(tmp_path, text, words):
     assert words in refused(tmp_path, text)

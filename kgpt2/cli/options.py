@@ -153,10 +153,10 @@ def show(shown) -> None:
     from rich.console import Console, Group
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False)  # a name in brackets is a name
     for part in shown.renderables if isinstance(shown, Group) else [shown]:
         if isinstance(part, Table):
             whole = console.measure(part, options=console.options.update(width=1000)).maximum
-            Console(width=max(console.width, whole)).print(part)
+            Console(width=max(console.width, whole), markup=False).print(part)
         else:
             console.print(part)

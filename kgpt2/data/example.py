@@ -73,7 +73,7 @@ class Report:
         """
         self.dropped[reason] += 1
         if not self.found and self.dropped[reason] > FUTILE:
-            raise RequestError(f"{where}\nnone of the {FUTILE:,} rows before holds a text either")
+            raise RequestError(f"{where.splitlines()[0]}\nnone of the {FUTILE:,} rows before holds a text either")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,25 +54,25 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
         WorkError: the loss is not finite any more, memory is not enough, another process of the run has ended, or the
             user interrupted the run; what was saved before is kept.
     """
-    tell = functools.partial(console.print, highlight=False)
+    tell = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
     keras.utils.set_random_seed(config.train.seed)
     stopping = "stopping after this step, with a checkpoint; once more: at once"
     with interrupts.held_back(lambda: tell(stopping)), processes.together(), distributed(config, plan, tell):
-        return _run(config, plan, folder, console, resume)
+        return _run(config, plan, folder, console, tell, resume)
 
 
-def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: bool) -> dict:
+def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Callable[[str], None], resume: bool) -> dict:
     task = build(config, plan)
     network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     variables, data = variables_of(network), plan.train.fingerprint
-    checkpoint = latest_checkpoint(folder, config, data, console.print) if resume else None
+    checkpoint = latest_checkpoint(folder, config, data, tell) if resume else None
     if resume and not checkpoint:
         if is_complete(folder):
             raise RequestError(
                 f"{folder}: the run is complete and has no checkpoint to go on from\n"
                 "a longer one starts in another folder"
             )
-        console.print(f"{folder}: there is no checkpoint to go on from, so the run begins anew", soft_wrap=True)
+        tell(f"{folder}: there is no checkpoint to go on from, so the run begins anew")
     (folder / "summary.json").unlink(missing_ok=True)  # a run that is made longer is not complete any more
     write_text(folder / "config.yaml", dump_config(config))
     accumulate = config.train.accumulate
@@ -101,7 +101,7 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, resume: boo
     callbacks = [guard, meter, shown, recorded, samples, tensorboard, saved]
     kept = {"meter": meter, "recorded": recorded, "samples": samples}
     if checkpoint:
-        console.print(f"going on from step {checkpoint.step:,}", highlight=False)
+        tell(f"going on from step {checkpoint.step:,}")
         try:
             for name, one in kept.items():
                 one.go_on(checkpoint.progress[name])

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
+from kgpt2.errors import escaped
 from kgpt2.evaluation.likelihood import LOSS
 from kgpt2.files import write_text
 from kgpt2.generation.engine import Clock, generate
@@ -60,7 +61,9 @@ class Samples(keras.callbacks.Callback):
         heading = f"step {self._meter.step:,}, {name} loss {logs[key]:.4f}"
         self.entries.append({"step": self._meter.step, "heading": heading, "texts": texts})
         self._write()
-        self._console.print(f"sample: {_one_line(texts[0])}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(
+            f"sample: {escaped(_one_line(texts[0]), 2 * _LINE)}", markup=False, highlight=False, soft_wrap=True
+        )
 
     def progress(self) -> dict:
         """What has been written."""
