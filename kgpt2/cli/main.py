@@ -43,10 +43,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
-    # A polite kill cleans up as Ctrl-C does: half-written files are removed.
-    interrupts.listen()
     try:
-        with interrupts.recognised():
+        # A polite kill cleans up as Ctrl-C does: half-written files are removed.
+        with interrupts.listening(), interrupts.recognised():
             cli.main(prog_name="kgpt2", standalone_mode=False)
             sys.stdout.flush()
         status = 0
