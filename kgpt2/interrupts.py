@@ -19,7 +19,7 @@ _STATE = types.SimpleNamespace(came=0, hold=None, listening=False)
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """Inside, both signals are noted, and raise KeyboardInterrupt; that much they do afterwards too, to the very end."""
+    """Inside, both signals are noted, and raise KeyboardInterrupt; they still raise it afterwards, to the very end."""
     for number in _SIGNALS:
         signal.signal(number, _note)
     _STATE.came, _STATE.hold, _STATE.listening = 0, None, True
