@@ -31,7 +31,7 @@ def listening() -> Iterator[None]:
 
 def came() -> bool:
     """Whether an interrupt has been noted."""
-    return _STATE.came > 0
+    return bool(_STATE.came)
 
 
 @contextlib.contextmanager
