@@ -14,19 +14,24 @@ from kgpt2.errors import Interrupted, Kgpt2Error
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # A process has one set of signals: how many have come, and what the first is told to while it is held back.
-_STATE = types.SimpleNamespace(came=0, hold=None)
+_STATE = types.SimpleNamespace(came=0, hold=None, listening=False)
 
 
-def listen() -> None:
-    """From now on both signals are noted, and raise KeyboardInterrupt."""
-    _STATE.came, _STATE.hold = 0, None
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Inside, both signals are noted, and raise KeyboardInterrupt; they still raise it afterwards, to the very end."""
     for number in _SIGNALS:
         signal.signal(number, _note)
+    _STATE.came, _STATE.hold, _STATE.listening = 0, None, True
+    try:
+        yield
+    finally:
+        _STATE.came, _STATE.listening = 0, False
 
 
 def came() -> bool:
     """Whether an interrupt has been noted."""
-    return _STATE.came > 0
+    return bool(_STATE.came)
 
 
 @contextlib.contextmanager
@@ -42,18 +47,17 @@ def held_back(tell: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
-    before = {number: signal.signal(number, _note) for number in _SIGNALS}
-    heard = _note in before.values()
-    if not heard:
+    if not _STATE.listening:
         _STATE.came = 0
     elif came():
         raise KeyboardInterrupt
+    before = {number: signal.signal(number, _note) for number in _SIGNALS}
     _STATE.hold = tell
     try:
         yield
     finally:
         _STATE.hold = None
-        if not heard:
+        if not _STATE.listening:
             _STATE.came = 0
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,9 +13,8 @@ from kgpt2.errors import Interrupted, RequestError
 @pytest.fixture
 def listening():
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    interrupts.listen()
-    yield
-    interrupts.listen()  # forgets what came
+    with interrupts.listening():
+        yield
     for number, handler in before.items():
         signal.signal(number, handler)
 

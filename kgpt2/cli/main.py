@@ -48,14 +48,13 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 (done), 1 (the work failed) or 2 (the request was wrong)."""
-    # A polite kill cleans up as Ctrl-C does: half-written files are removed.
-    interrupts.listen()
     _show_notes()
     _open_standard_streams()
     if sys.stdout is None:
         sys.exit(_report("stdout is closed, and results go there\n`>/dev/null` leaves them out", 2))
     try:
-        with interrupts.recognised():
+        # A polite kill cleans up as Ctrl-C does: half-written files are removed.
+        with interrupts.listening(), interrupts.recognised():
             cli.main(prog_name="kgpt2", standalone_mode=False)
             sys.stdout.flush()
         status = 0

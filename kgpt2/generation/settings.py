@@ -5,7 +5,7 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from kgpt2.verse.notation import parse
 SAMPLERS = ("greedy", "top_k", "top_p", "random", "beam")
 # What an int32 of the compiled loop holds, and what keeps quotients and powers of float32 finite.
 _LARGEST, _SMALL, _LARGE = 2**31 - 1, 1e-6, 1e6
+# Whether a value will do, and what it must be.
+_Range = tuple[Callable[[Any], object], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,20 +154,20 @@ def as_texts(name: str, value: object) -> list[str]:
     return [as_text(f"{name}[{place}]", one) for place, one in enumerate(typing.cast("Iterable[object]", value))]
 
 
-def _whole(least: int) -> tuple:
+def _whole(least: int) -> _Range:
     return lambda value: least <= value <= _LARGEST, f"a whole number from {least} to {_LARGEST}"
 
 
-def _share() -> tuple:
+def _share() -> _Range:
     return lambda value: 0 < value <= 1, "more than 0 and at most 1"
 
 
-def _between(least: float, most: float, hint: str = "") -> tuple:
+def _between(least: float, most: float, hint: str = "") -> _Range:
     return lambda value: least <= value <= most, f"a number from {least:g} to {most:g}{hint}"
 
 
 # What a value must be, and how to say so; None passes where a field allows it.
-_RANGES: dict[str, tuple] = {
+_RANGES: dict[str, _Range] = {
     **{name: _whole(0) for name in ("k", "no_repeat_ngram", "min_new_tokens")},
     **{name: _whole(1) for name in ("beams", "max_new_tokens", "max_length", "num_return", "batch_size")},
     **{name: _share() for name in ("p", "min_p", "typical_p")},
