@@ -22,8 +22,8 @@ import opencc
 from pypinyin import Style, pinyin
 
 from kgpt2.assets import verse_table
-from kgpt2.files import write_text
 from kgpt2.verse.han import is_han
+from kgpt2.writing import write_text
 
 # A reading counts where at least this share of a character's uses have it.
 LEAST = 0.05

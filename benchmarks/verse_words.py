@@ -17,8 +17,8 @@ from pathlib import Path
 from kgpt2.assets import verse_table
 from kgpt2.data.example import Report
 from kgpt2.data.poetry.collection import read_poems
-from kgpt2.files import write_text
 from kgpt2.verse.han import HAN
+from kgpt2.writing import write_text
 
 LEAST = 100  # times that a word opens a line or stands behind its first caesura
 TOGETHER = 1.0  # nats of pointwise mutual information

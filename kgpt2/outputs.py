@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kgpt2.errors import RequestError
-from kgpt2.files import TEMPORARY, is_stream, sweep, target_of
 from kgpt2.locks import locked
+from kgpt2.writing import TEMPORARY, is_stream, sweep, target_of
 
 _RANDOM = 8  # characters that `tempfile` adds to a name
 _REASONS = {

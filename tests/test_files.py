@@ -9,20 +9,8 @@ import pytest
 
 from kgpt2.encodings import told_encoding
 from kgpt2.errors import RequestError
-from kgpt2.files import (
-    home,
-    open_regular,
-    read_json,
-    read_text,
-    require_room,
-    settle,
-    sweep,
-    user_path,
-    whole_file,
-    whole_folder,
-    write_json,
-    write_text,
-)
+from kgpt2.files import home, open_regular, read_json, read_text, user_path
+from kgpt2.writing import require_room, settle, sweep, whole_file, whole_folder, write_json, write_text
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -96,7 +84,7 @@ def test_json_that_is_too_deep_is_an_error_like_any_other(tmp_path):
 KILLED = """
 import itertools, os, signal, sys
 from pathlib import Path
-from kgpt2.files import settle, sweep, whole_folder
+from kgpt2.writing import settle, sweep, whole_folder
 
 EVENTS = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "open", "shutil.rmtree"}
 home = Path(sys.argv[1])
@@ -179,7 +167,7 @@ def test_readers_never_miss_a_folder_that_is_exchanged_all_the_time(tmp_path):
 
 def test_a_sweep_takes_what_dead_processes_left_and_nothing_else(tmp_path, process):
     program = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom kgpt2.files import whole_file, whole_folder\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom kgpt2.writing import whole_file, whole_folder\n"
         "home = Path(sys.argv[1])\n"
         "with whole_file(home / 'a') as file, whole_folder(home / 'b') as folder:\n"
         "    (folder / 'half').write_text(''); os.kill(os.getpid(), signal.SIGKILL)"
@@ -196,7 +184,7 @@ def test_a_sweep_takes_what_dead_processes_left_and_nothing_else(tmp_path, proce
 
 
 def test_where_nothing_can_be_locked_age_tells_the_dead(tmp_path, monkeypatch):
-    monkeypatch.setattr("kgpt2.files.take", lambda handle: None)
+    monkeypatch.setattr("kgpt2.writing.take", lambda handle: None)
     for name, age in (("young", 3600), ("old", 25 * 3600)):
         path = tmp_path / f".a.{name}_one.kgpt2"
         path.write_text("")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kgpt2.errors import RequestError
-from kgpt2.files import whole_file, whole_folder, write_text
 from kgpt2.outputs import claimed_file, claimed_folder, require_folder
+from kgpt2.writing import whole_file, whole_folder, write_text
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -92,7 +92,7 @@ def test_a_device_is_written_through_and_stays(tmp_path):
 
 def test_the_standard_output_by_its_name_goes_where_it_goes(tmp_path):
     program = (
-        "from pathlib import Path\nfrom kgpt2.files import write_text\n"
+        "from pathlib import Path\nfrom kgpt2.writing import write_text\n"
         "print('first', flush=True)\nwrite_text(Path('/dev/stdout'), 'second\\n')\nprint('third')"
     )
     if not os.path.exists("/dev/stdout"):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from kgpt2.bench.comparison import SIDES
 from kgpt2.errors import RequestError
-from kgpt2.files import whole_file
+from kgpt2.writing import whole_file
 
 FORMATS = ("png", "svg", "pdf")
 COLOURS = {"keras": "tab:blue", "torch": "tab:orange", "kerashub": "tab:gray"}

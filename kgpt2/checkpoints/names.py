@@ -15,7 +15,8 @@ from kgpt2.checkpoints.preset import read_preset
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.uer import find_native, is_uer_config, read_native
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, settle, user_path
+from kgpt2.files import read_json, user_path
+from kgpt2.writing import settle
 
 # What OpenAI's models were called before repositories had owners; adapters name their base models so.
 _OWNERS = {"gpt2": "openai-community", "distilgpt2": "distilbert"}

@@ -40,9 +40,9 @@ def command(
     from kgpt2.cli.bench_report import article_table, throughput_table
     from kgpt2.cli.progress import ticking
     from kgpt2.errors import RequestError
-    from kgpt2.files import write_json
     from kgpt2.generation.language_model import DTYPES, RUNTIMES, choose_runtime
     from kgpt2.generation.settings import SAMPLERS
+    from kgpt2.writing import write_json
 
     for name, values, known in (
         ("--samplers", samplers, SAMPLERS),

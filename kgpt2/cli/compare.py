@@ -40,8 +40,8 @@ def command(
     from kgpt2.cli.bench_report import comparison_table
     from kgpt2.cli.progress import ticking
     from kgpt2.errors import RequestError, WorkError
-    from kgpt2.files import write_json
     from kgpt2.generation.language_model import RUNTIMES, choose_runtime
+    from kgpt2.writing import write_json
 
     for name, values, known in (("--tasks", tasks, comparison.TASKS), ("--runtime", [runtime], RUNTIMES)):
         for value in values:

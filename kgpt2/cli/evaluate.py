@@ -82,9 +82,9 @@ def command(
     from kgpt2.data.reading import RULES, read_examples
     from kgpt2.data.sources import Options, open_source
     from kgpt2.evaluation.scoring import score
-    from kgpt2.files import write_text
     from kgpt2.generation.language_model import choose_runtime, open_runtime
     from kgpt2.generation.settings import Settings
+    from kgpt2.writing import write_text
 
     characters = how.pop("prompt_characters")
     settings = Settings(**how, as_typed=as_typed)

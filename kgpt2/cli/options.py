@@ -120,8 +120,8 @@ def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), 
     from pathlib import Path
 
     from kgpt2.errors import RequestError
-    from kgpt2.files import is_stream
     from kgpt2.outputs import claimed_file
+    from kgpt2.writing import is_stream
 
     taken = {os.path.realpath(one): "is read" for one in inputs if one}
     for option, file in outputs.items():

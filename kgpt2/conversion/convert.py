@@ -17,8 +17,8 @@ from kgpt2.conversion.gguf import require_gguf, write_gguf
 from kgpt2.conversion.keras_preset import write_keras_preset
 from kgpt2.conversion.transformers import write_transformers
 from kgpt2.errors import RequestError
-from kgpt2.files import require_room, whole_file, whole_folder
 from kgpt2.outputs import claimed_file, claimed_folder
+from kgpt2.writing import require_room, whole_file, whole_folder
 
 _WRITERS = {
     "keras": (write_keras_preset, whole_folder),

@@ -13,7 +13,7 @@ from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.bpe_tokenizer import is_stock, whole_tokens
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.formats.keras_file import write_keras
-from kgpt2.files import write_json, write_text
+from kgpt2.writing import write_json, write_text
 
 _KGPT2 = {
     "backbone": ("kgpt2.models.backbone", "kgpt2", "ChineseGPT2Backbone"),

@@ -11,7 +11,7 @@ from kgpt2.checkpoints.bpe_tokenizer import END_OF_TEXT, BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.formats.safetensors_file import write_safetensors
 from kgpt2.conversion.tokenizer_json import tokenizer_json
-from kgpt2.files import write_json, write_text
+from kgpt2.writing import write_json, write_text
 
 
 def write_transformers(

@@ -26,7 +26,7 @@ from kgpt2.data.example import Example, Report, Source, refuse
 from kgpt2.data.reading import read_examples
 from kgpt2.data.tokens import TokenTable, encode, id_type
 from kgpt2.errors import RequestError
-from kgpt2.files import sweep, temporary_folder, whole_file, write_text
+from kgpt2.writing import sweep, temporary_folder, whole_file, write_text
 
 LIMIT = 20 << 30
 # Another number whenever the same source would give other tokens: part of every key.

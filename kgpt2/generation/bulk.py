@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kgpt2.errors import RequestError, WorkError, quoted
-from kgpt2.files import is_stream, open_stream, read_object, require_regular, target_of, write_json
+from kgpt2.files import read_object, require_regular
 from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation
 from kgpt2.generation.settings import Settings
+from kgpt2.writing import is_stream, open_stream, target_of, write_json
 
 PART, RECORD = ".part", ".part.json"
 # Batches between two looks at the disk; prompts of like length are computed together within them.

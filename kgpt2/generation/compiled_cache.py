@@ -23,7 +23,7 @@ from kgpt2.cache import (
     trim,
 )
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.files import sweep, whole_file
+from kgpt2.writing import sweep, whole_file
 
 LIMIT = 8 << 30
 _NAME, _SUFFIX = "compiled", ".compiled"

@@ -18,12 +18,12 @@ from kgpt2.checkpoints.formats.keras_file import split
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors, read_all
-from kgpt2.files import require_room, whole_folder
 from kgpt2.models.backbone import ChineseGPT2Backbone
 from kgpt2.models.bpe_tokenizer import GPT2Tokenizer
 from kgpt2.models.causal_lm import ChineseGPT2CausalLM
 from kgpt2.models.preprocessor import ChineseGPT2CausalLMPreprocessor
 from kgpt2.models.tokenizer import ChineseGPT2Tokenizer
+from kgpt2.writing import require_room, whole_folder
 
 
 def load_task(

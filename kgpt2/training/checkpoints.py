@@ -12,10 +12,11 @@ import pydantic
 
 from kgpt2.config import Config, TrainSection
 from kgpt2.errors import RequestError
-from kgpt2.files import read_object, whole_folder, write_json
+from kgpt2.files import read_object
 from kgpt2.training.folder import require_the_same
 from kgpt2.training.meter import Meter
 from kgpt2.training.state import is_whole, read_state, write_state
+from kgpt2.writing import whole_folder, write_json
 
 
 @dataclasses.dataclass(frozen=True)

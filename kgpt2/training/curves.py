@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kgpt2.files import whole_file
+from kgpt2.writing import whole_file
 
 
 def draw_curves(rows: Sequence[Mapping], path: Path) -> None:

@@ -11,7 +11,6 @@ from rich.console import Console
 from kgpt2 import interrupts
 from kgpt2.config import Config, dump_config
 from kgpt2.errors import Interrupted, Kgpt2Error, RequestError, WorkError
-from kgpt2.files import write_json, write_text
 from kgpt2.generation.keras_runtime import KerasRuntime
 from kgpt2.models import save_preset
 from kgpt2.training import processes
@@ -31,6 +30,7 @@ from kgpt2.training.samples import Samples
 from kgpt2.training.state import variables_of
 from kgpt2.training.summary import summarise
 from kgpt2.training.tensorboard import TensorBoard
+from kgpt2.writing import write_json, write_text
 
 
 def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: bool = False) -> dict:

@@ -7,8 +7,8 @@ from pathlib import Path
 from kgpt2 import interrupts
 from kgpt2.config import Config
 from kgpt2.errors import Interrupted, RequestError
-from kgpt2.files import sweep
 from kgpt2.outputs import claimed_folder, require_folder
+from kgpt2.writing import sweep
 
 # Any of these shows that a run was written here.
 TRACES = ("config.yaml", "metrics.csv", "summary.json", "preset", "checkpoints")

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from kgpt2.evaluation.likelihood import LOSS, likelihood_report
-from kgpt2.files import write_text
 from kgpt2.training.meter import Meter
+from kgpt2.writing import write_text
 
 
 class Recorded(keras.callbacks.Callback):

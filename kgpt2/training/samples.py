@@ -8,12 +8,12 @@ from rich.console import Console
 
 from kgpt2.errors import escaped
 from kgpt2.evaluation.likelihood import LOSS
-from kgpt2.files import write_text
 from kgpt2.generation.engine import Clock, generate
 from kgpt2.generation.rows import Codec, Prompt
 from kgpt2.generation.runtime import Runtime
 from kgpt2.generation.settings import Settings
 from kgpt2.training.meter import Meter
+from kgpt2.writing import write_text
 
 # Characters of the line on the terminal.
 _LINE = 80

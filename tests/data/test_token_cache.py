@@ -22,7 +22,7 @@ from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import SPLITS, held_out, key_of, split_of
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
 from kgpt2.errors import Note, RequestError
-from kgpt2.files import temporary_folder
+from kgpt2.writing import temporary_folder
 from tests.conftest import LINES
 
 

@@ -11,7 +11,8 @@ from kgpt2.assets import POETRY_TABLE
 from kgpt2.cache import cache_folder, cache_home
 from kgpt2.data.poetry.files import shelves_of
 from kgpt2.errors import WorkError
-from kgpt2.files import read_text, sweep, whole_file
+from kgpt2.files import read_text
+from kgpt2.writing import sweep, whole_file
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
 ADDRESS = f"https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/{COMMIT}"

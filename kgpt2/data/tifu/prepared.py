@@ -17,8 +17,9 @@ from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
 from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.files import temporary_folder, user_path
+from kgpt2.files import user_path
 from kgpt2.outputs import claimed_folder
+from kgpt2.writing import temporary_folder
 
 NAME = "reddit_tifu"
 # The version that TFDS gives; its loader takes no other.
