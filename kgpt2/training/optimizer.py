@@ -1,5 +1,7 @@
 """The optimizer and its learning-rate schedule; both count optimizer updates, not batches."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
@@ -7,75 +9,49 @@ from kgpt2.config import TrainSection
 from kgpt2.training.devices import of_whole_batches
 
 
-@keras.saving.register_keras_serializable(package="kgpt2")
-class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises in a straight line to the first value of a schedule, then follows it.
+class _Around(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that asks another one.
 
     Args:
-        schedule: what follows, counted from its own 0.
-        updates: how many updates the rise takes.
+        schedule: the other, as a function of the update.
+        count: of what, the class says.
     """
 
-    def __init__(self, schedule, updates: int):
-        self.schedule, self.updates = schedule, updates
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, count: int):
+        self.schedule, self.count = schedule, count
 
-    def __call__(self, step):
+    def get_config(self) -> dict[str, Any]:
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "count": self.count}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["count"])
+
+
+@keras.saving.register_keras_serializable(package="kgpt2")
+class Warmup(_Around):
+    """Rises in a straight line to the first value of a schedule for `count` updates, then follows it from its 0 on."""
+
+    def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
-        rising = self.schedule(0.0) * (step + 1) / self.updates
-        return ops.where(step < self.updates, rising, self.schedule(ops.maximum(step - self.updates, 0)))
-
-    def get_config(self):
-        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "updates": self.updates}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["updates"])
+        rising = self.schedule(0.0) * (step + 1) / self.count
+        return ops.where(step < self.count, rising, self.schedule(ops.maximum(step - self.count, 0)))
 
 
 @keras.saving.register_keras_serializable(package="kgpt2")
-class Held(keras.optimizers.schedules.LearningRateSchedule):
-    """Stays at the first value of a schedule, then follows it.
+class Held(_Around):
+    """Stays at the first value of a schedule for `count` updates, then follows it from its 0 on."""
 
-    Args:
-        schedule: what follows, counted from its own 0.
-        updates: how many updates the rate stays.
-    """
-
-    def __init__(self, schedule, updates: int):
-        self.schedule, self.updates = schedule, updates
-
-    def __call__(self, step):
-        return self.schedule(ops.maximum(ops.cast(step, "float32") - self.updates, 0))
-
-    def get_config(self):
-        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "updates": self.updates}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["updates"])
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(ops.maximum(ops.cast(step, "float32") - self.count, 0))
 
 
 @keras.saving.register_keras_serializable(package="kgpt2")
-class OfUpdates(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule of updates for an optimizer that accumulates gradients: Keras counts batches and asks with those.
+class OfUpdates(_Around):
+    """A schedule of updates for an optimizer that accumulates `count` batches each: Keras asks with the batches."""
 
-    Args:
-        schedule: the learning rate as a function of the update.
-        accumulate: batches per update.
-    """
-
-    def __init__(self, schedule, accumulate: int):
-        self.schedule, self.accumulate = schedule, accumulate
-
-    def __call__(self, step):
-        return self.schedule(ops.floor_divide(step, self.accumulate))
-
-    def get_config(self):
-        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "accumulate": self.accumulate}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["accumulate"])
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(ops.floor_divide(step, self.count))
 
 
 def make_schedule(train: TrainSection, updates: int) -> keras.optimizers.schedules.LearningRateSchedule:
