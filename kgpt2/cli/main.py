@@ -97,7 +97,7 @@ def _show_notes() -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, Note):
-            click.echo(f"note: {message}", err=True)
+            say(f"note: {message}")
         else:
             others(message, category, filename, lineno, file, line)
 
