@@ -128,7 +128,8 @@ def _entries(
         raise RequestError(f"{where}: the added tokens are no list")
     entries: dict[str, dict[str, Any]] = {}
     for key, entry in [*((None, row) for row in (*oldest, *rows)), *decoder.items()]:
-        entries[_content(where, entry)] = entry if key is None else {**entry, "id": key}
+        token = _content(where, entry)
+        entries[token] = entry if key is None else {**entry, "id": key}
     return where, entries
 
 

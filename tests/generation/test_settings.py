@@ -18,7 +18,7 @@ SHARES = ("p", "min_p", "typical_p")
 NUMBERS = (*SHARES, "temperature", "repetition_penalty", "length_penalty")
 TEXTS = ("ban", "stop")
 NAMES = ("sampler", "tones", "rhyme", "script")
-FLAGS = ("early_stopping", "default_bans", "logprobs")
+FLAGS = ("early_stopping", "default_bans", "logprobs", "as_typed")
 WRONG = {
     **{name: [1.5, 2.0, True, "5", b"5", -1, NAN, INF, 2**31, 10**5000, [3], np.array([3])] for name in WHOLE},
     "seed": [1.5, True, "5", -1, 2**64, 10**5000],

@@ -35,24 +35,34 @@ def test_a_loss_that_is_no_number_stops_the_run(run, plan, tmp_path):
     assert not (tmp_path / "run0/preset").exists()
 
 
+@pytest.fixture
+def poisoned(monkeypatch):
+    """The rate is no number any more from a batch on."""
+    from kgpt2.training.meter import Meter
+
+    def at(number):
+        def poison(self, batch, logs=None, original=Meter.on_train_batch_begin):
+            original(self, batch, logs)
+            if self.batches == number:
+                self.model.optimizer.learning_rate = float("nan")
+
+        monkeypatch.setattr("kgpt2.training.network.make_optimizer", lambda *_: keras.optimizers.Adam(1e-3))
+        monkeypatch.setattr(Meter, "on_train_batch_begin", poison)
+
+    return at
+
+
 @pytest.mark.parametrize("overrides", [["train.checkpoint_every=1"], ["train.steps=1", "data.validation=0"]])
-def test_weights_that_are_no_numbers_are_never_saved(run, tmp_path, overrides):
+def test_weights_that_are_no_numbers_are_never_saved(run, tmp_path, poisoned, overrides):
+    poisoned(0)
     with pytest.raises(WorkError, match=r"stopped after step 1: .* holds NaN or infinity"):
-        run("train.learning_rate=1e37", "train.weight_decay=1e10", *overrides)
+        run(*overrides)
     assert not list(tmp_path.glob("run0/checkpoints/step-*"))
     assert not (tmp_path / "run0/preset").exists()
 
 
-def test_a_run_that_breaks_late_keeps_its_last_good_checkpoint(run, tmp_path, monkeypatch):
-    from kgpt2.training.meter import Meter
-
-    def poison(self, batch, logs=None, original=Meter.on_train_batch_begin):
-        original(self, batch, logs)
-        if self.batches == 8:
-            self.model.optimizer.learning_rate = float("nan")
-
-    monkeypatch.setattr("kgpt2.training.network.make_optimizer", lambda *_: keras.optimizers.Adam(1e-3))
-    monkeypatch.setattr(Meter, "on_train_batch_begin", poison)
+def test_a_run_that_breaks_late_keeps_its_last_good_checkpoint(run, tmp_path, poisoned):
+    poisoned(8)
     with pytest.raises(WorkError, match=r"kept from before: \S+/preset, \S+/step-00000008"):
         run("train.checkpoint_every=2")
     saved = sorted(tmp_path.glob("run0/checkpoints/step-*"))
