@@ -38,6 +38,22 @@ def told_encoding(data: bytes) -> str | None:
     return _told_utf16(data) or (None if _decodes(data, "utf-8") else _told_double_byte(data))
 
 
+def has_byte_order_mark(data: bytes) -> bool:
+    """Whether a text begins with the byte order mark of UTF-16 or UTF-32."""
+    return data.startswith(tuple(_BYTE_ORDER_MARKS))
+
+
+def likelier_byte_order(data: bytes, encoding: str) -> str:
+    """`utf-16` or `utf-32` with the order of bytes in which a text without a mark has more Chinese and ASCII.
+
+    Little-endian, as Windows has it, where both are alike.
+    """
+    width = 2 if encoding == "utf-16" else 4
+    whole = data[: len(data) // width * width]
+    orders = (f"{encoding}-le", f"{encoding}-be")
+    return max(orders, key=lambda order: len(_CHINESE_OR_ASCII.findall(whole.decode(order, "replace"))))
+
+
 def or_convert(encoding: str | None, name: str) -> str:
     """How to convert a file to UTF-8, to go on a sentence with; "" where its encoding is not known."""
     return f", or convert it: iconv -f {encoding} -t UTF-8 {name} > utf8-{name}" if encoding else ""
@@ -50,8 +66,6 @@ def _told_utf16(data: bytes) -> str | None:
     if _decodes(data, "utf-8"):
         even, odd = data[::2].count(0), data[1::2].count(0)
         return ("UTF-16LE" if odd else "UTF-16BE") if max(even, odd) * 4 > len(data) and not min(even, odd) else None
-    if sum(1 for byte in data if byte > 127 or not byte) < 0.15 * len(data):
-        return None
     shares = {}
     for name in ("UTF-16LE", "UTF-16BE"):
         text = data[: len(data) // 2 * 2].decode(name, "replace")

@@ -83,8 +83,9 @@ def has_tokenizer(folder: Path) -> bool:
 def _refuse_look_alikes(folder: Path, kind: object, config: Mapping[str, Any]) -> None:
     """Other tokenizers keep a vocabulary in the same files, and split texts otherwise."""
     where = folder / "tokenizer_config.json"
-    if isinstance(kind, str) and kind not in _BERT | _GPT2 | _SPELT_OUT:
-        raise RequestError(f"{where}: its tokenizer is a {kind[:60]}; kgpt2 reads BertTokenizer and GPT2Tokenizer")
+    if kind is not None and (not isinstance(kind, str) or kind not in _BERT | _GPT2 | _SPELT_OUT):
+        named = escaped(kind) if isinstance(kind, str) else quoted(kind)
+        raise RequestError(f"{where}: its tokenizer is a {named}; kgpt2 reads BertTokenizer and GPT2Tokenizer")
     for key in ("auto_map", "word_tokenizer_type", "subword_tokenizer_type"):
         if config.get(key):
             raise RequestError(f"{where}: {key} is set, so its tokenizer is neither BertTokenizer nor GPT2Tokenizer")

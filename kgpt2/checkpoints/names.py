@@ -13,7 +13,7 @@ from kgpt2.checkpoints.hugging_face_weights import has_weights
 from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.checkpoints.special_tokens import SpecialTokens
-from kgpt2.checkpoints.uer import find_native, is_uer_config, read_native
+from kgpt2.checkpoints.uer import find_native, is_native_name, is_uer_config, read_native
 from kgpt2.errors import RequestError
 from kgpt2.files import read_json, user_path
 from kgpt2.writing import settle
@@ -103,7 +103,7 @@ def _place(model: str) -> Path:
         settle(folder)
     if folder.is_dir():
         return _within(folder, model)
-    if folder.is_file() and folder.suffix == ".bin":
+    if folder.is_file() and is_native_name(folder):
         return folder
     if folder.exists():
         raise RequestError(f"{model}: this is a file, a model is a folder (or a name: `kgpt2 models` lists them)")

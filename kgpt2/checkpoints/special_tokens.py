@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 
 _LINE_END = re.compile("\r\n|\r|\n")
 
@@ -26,7 +26,8 @@ class SpecialTokens:
 
     def over(self, others: "SpecialTokens") -> "SpecialTokens":
         """These, and the others where these say nothing."""
-        return SpecialTokens(self.start or others.start, self.end or others.end, self.newline or others.newline)
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(others), strict=True)
+        return SpecialTokens(*(other if own is None else own for own, other in pairs))
 
     def named(self) -> dict[str, str]:
         """The tokens that are named, by what options, presets and configurations call them."""
@@ -39,11 +40,13 @@ class SpecialTokens:
             RequestError: naming the token and those that come near it.
         """
         for name, token in self.named().items():
+            if not isinstance(token, str) or not token:
+                raise RequestError(f"{name}: {quoted(token)} will not do, it must be a token of the model's vocabulary")
             if token not in vocabulary:
                 marks = [known for known in vocabulary if known[:1] in ("[", "<")]
                 close = difflib.get_close_matches(token, marks, n=3, cutoff=0.5)
                 hint = f"\nit has {', '.join(close)}" if close else ""
-                raise RequestError(f"{name}: the model's vocabulary has no token {token!r}{hint}")
+                raise RequestError(f"{name}: the model's vocabulary has no token {quoted(token)}{hint}")
         if self.newline is not None and self.newline in (self.start, self.end):
             other = "begin" if self.newline == self.start else "end"
             raise RequestError(f"newline_token: {self.newline!r} breaks lines, so texts cannot {other} with it too")

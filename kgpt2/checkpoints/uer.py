@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,18 @@ def is_uer_config(config: object) -> bool:
     return isinstance(config, dict) and config.keys() >= _KEYS
 
 
+def is_native_name(path: Path) -> bool:
+    """Whether a file is called as UER-py calls what it saves: NAME.bin, or NAME.bin-STEPS while it trains."""
+    return re.fullmatch(r".+\.bin(-\d+)?", path.name) is not None
+
+
 def find_native(folder: Path) -> Path | None:
-    """The one `.bin` file of a folder; None where there is none, or a choice of several."""
-    files = sorted(folder.glob("*.bin"))
-    return files[0] if len(files) == 1 else None
+    """The one checkpoint of a folder, or of one training the latest; None where there is none, or a choice."""
+    steps = {path: int(path.name.rpartition("-")[2]) for path in folder.glob("*.bin-*") if is_native_name(path)}
+    whole = sorted(folder.glob("*.bin"))
+    if not whole and len({path.name.rpartition("-")[0] for path in steps}) == 1:
+        return max(steps, key=steps.__getitem__)
+    return whole[0] if len(whole) == 1 else None
 
 
 def read_native(path: Path, tokens: SpecialTokens | None = None) -> UerFile:

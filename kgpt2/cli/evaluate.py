@@ -79,7 +79,7 @@ def command(
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.cli.evaluation_report import markdown, table
     from kgpt2.data.example import Report
-    from kgpt2.data.reading import RULES, read_examples
+    from kgpt2.data.reading import read_examples
     from kgpt2.data.sources import Options, open_source
     from kgpt2.evaluation.scoring import score
     from kgpt2.generation.language_model import choose_runtime, open_runtime
@@ -112,9 +112,8 @@ def command(
             bar.update(task, completed=read.done, shown=f"perplexity {report['perplexity']:.2f}")
     for reason, count in read.dropped.items():
         say(f"{count:,} dropped: {reason}")
-    for rule in RULES:
-        if count := read.cleaned[rule]:
-            say(f"{count:,} read with {rule}")
+    for rule, count in (+read.cleaned).items():
+        say(f"{count:,} cleaned: {rule}")
     report = {"model": model, "data": source.spec, "dtype": dtype, **report}
     if generating:
         from kgpt2.evaluation.generated import evaluate_generated

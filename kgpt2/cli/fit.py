@@ -38,7 +38,7 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
         if not is_longer(then, resolved):
             if as_json:
                 click.echo(json.dumps(read_object(folder / "summary.json", "summary of a run"), ensure_ascii=False))
-            say(f"{folder}: the run is complete, there is nothing to resume; more train.steps would make it longer")
+            say(f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)")
             return
     if dry_run:
         run_folder(folder, resume)

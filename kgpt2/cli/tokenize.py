@@ -2,26 +2,29 @@
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, model_options
+from kgpt2.cli.options import as_typed_option, debug_option, json_option, model_options
 
 
 @click.command("tokenize")
 @click.argument("text", nargs=-1, required=True)
 @click.option("--model", metavar="MODEL", required=True, help="Whose tokenizer: any MODEL.")
 @model_options
+@as_typed_option
 @json_option
 @debug_option
-def command(text, model, start_token, end_token, newline_token, base, as_json) -> None:
+def command(text, model, start_token, end_token, newline_token, base, as_typed, as_json) -> None:
     """Show the tokens of each TEXT, and their ids, as the model reads them (without start and end token)."""
     import json
 
     from kgpt2.checkpoints.names import read_model
     from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.data.reading import Reader
 
     tokenizer = read_model(model, SpecialTokens(start_token, end_token, newline_token), base).tokenizer
     names = {index: token for token, index in tokenizer.token_to_id.items()}
+    read = str if as_typed else Reader(tokenizer)
     for one in text:
-        ids = tokenizer.encode(one)
+        ids = tokenizer.encode(read(one))
         tokens = [names[index] for index in ids]
         if as_json:
             report = {"text": one, "token_ids": ids, "tokens": tokens, "decoded": tokenizer.decode(ids)}

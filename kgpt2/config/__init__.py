@@ -1,6 +1,7 @@
 """The run configuration."""
 
-from kgpt2.config.run import (
+from kgpt2.config.loading import dump_config, load_config
+from kgpt2.config.sections import (
     Config,
     DataSection,
     FromScratch,
@@ -8,8 +9,6 @@ from kgpt2.config.run import (
     ModelSection,
     SampleSection,
     TrainSection,
-    dump_config,
-    load_config,
 )
 
 __all__ = [

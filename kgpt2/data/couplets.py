@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from kgpt2.checkpoints.bert_tokenizer import END, START
+from kgpt2.checkpoints.bert_tokenizer import END, PAD, START
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.lines import Lines, known_encoding
 from kgpt2.data.poetry.cleaning import clauses
@@ -22,10 +22,16 @@ COLUMNS = ("{up}-{down}", "{上联}-{下联}", "{in}-{out}", "{text1}-{text2}", 
 # Between the sides, what can be nothing else first: a side may have a ； of its own, and a dash is never one.
 _SEPARATORS = [
     re.compile(rf"\s*(?:{separator})\s*")
-    for separator in (re.escape(END), r"\t+", r"[-－–—―─]+>?", "=+>|→", r"[|｜/／]+", "；")
+    for separator in (
+        *(re.escape(END), "(?:[，；,;。]|(?<![，；,;。]))(?=下[联句][:：])", r"\t+", r"[-－–—―─‐‑−﹣]+>?"),
+        *("=+>|→", r"[|｜∣‖/／⁄]+", "[；;]"),
+    )
 ]
-_SPECIAL = re.compile(f"{re.escape(START)}|{re.escape(END)}")
+_SPECIAL = re.compile("|".join(map(re.escape, (START, END, PAD))), re.IGNORECASE)
+# What no eye sees: spaces of no width, and marks of direction.
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _TYPED = "[CLS] or [SEP] left out"
+_ENDS = re.compile(rf"\A(?:\s|{_SPECIAL.pattern})+|(?:\s|{_SPECIAL.pattern})+\Z", re.IGNORECASE)
 _LABEL = re.compile("[上下][联句][:：]")
 _MARKS = "，。！？；：、"
 _FULL_WIDTH = str.maketrans(FULL_WIDTH)
@@ -83,7 +89,8 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
 
 def mend(side: str) -> str:
     """A side without spaces, without 上联 or 下联 before it, its punctuation full-width, no mark at its ends."""
-    return _LABEL.sub("", re.sub(r"\s", "", _SPECIAL.sub("", side))).translate(_FULL_WIDTH).strip(_MARKS)
+    plain = _UNSEEN.sub("", re.sub(r"\s", "", _SPECIAL.sub("", side)))
+    return _LABEL.sub("", plain).translate(_FULL_WIDTH).strip(_MARKS)
 
 
 def fault(up: str, down: str) -> str:
@@ -105,7 +112,7 @@ def split_sides(text: str) -> tuple[str, str]:
     A single space separates where nothing else does; characters may stand apart ("丹 枫 - 绿 柳"). [CLS] and [SEP] at
     the ends, as model cards write them out, go.
     """
-    text = text.strip().removeprefix(START).removesuffix(END).strip()
+    text = _ENDS.sub("", text)
     for separator in _SEPARATORS:
         parts = separator.split(text)
         if len(parts) == 2 and all(parts):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from kgpt2.data.example import Report
 from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
-from kgpt2.encodings import or_convert, told_encoding
+from kgpt2.encodings import has_byte_order_mark, likelier_byte_order, or_convert, told_encoding
 from kgpt2.errors import RequestError, escaped
 
 _HEAD = 1 << 16  # bytes that are looked at before a file is read
@@ -115,7 +115,9 @@ class Lines:
         if undecoded := _UNDECODED.search(line):
             byte = ord(undecoded.group()) - 0xDC00
             told = told_encoding(line.encode("utf-8", "kgpt2.mark")) if self._given is None else None
-            guess = f", it looks like {told}" if told else ""
+            guess = (
+                f", it looks like {told}; --encoding {told.lower()} (data.encoding) reads such files" if told else ""
+            )
             return f"not {name}", f"{self.where(number)}: not {name} (a byte is 0x{byte:02x}){guess}"
         return self._nul(number)
 
@@ -163,11 +165,10 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 def _with_byte_order(encoding: str, head: bytes) -> str:
-    """UTF-16 without a byte order mark in the order that the text itself tells, or else that of Windows."""
-    if encoding != "utf-16" or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """UTF-16 and UTF-32 without a byte order mark in the order that the text itself tells."""
+    if encoding not in ("utf-16", "utf-32") or has_byte_order_mark(head):
         return encoding
-    told = told_encoding(head)
-    return told if told in ("UTF-16LE", "UTF-16BE") else "UTF-16LE"
+    return likelier_byte_order(head, encoding)
 
 
 def _is_bad(line: bytes) -> bool:

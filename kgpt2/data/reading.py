@@ -17,9 +17,9 @@ from kgpt2.verse.han import FULL_WIDTH, is_han
 # What a report counts.
 FORMS = "marks or characters in the form that the model knows"
 ENDS = "start or end tokens at the ends left out"
-RULES = (FORMS, ENDS)
 
 # Half-width marks that a vocabulary may lack, besides those that end a sentence or a clause.
+_OPENING = {"("}
 _LACKED = {"(": "（", ")": "）", "~": "～"}
 # A mark and other forms of it, the nearest first: one of them is read where the vocabulary lacks the mark itself.
 _OTHER_FORMS = {
@@ -142,10 +142,9 @@ class Reader:
         text = cut.removesuffix(self._end) if cut.endswith(self._end) else text
         if (prompt, text) != (example.prompt, example.text):
             report.cleaned[ENDS] += 1
-        if prompt and _BOUNDARY not in prompt:  # as one text, since what stands before a mark decides what it is
-            read_prompt, _, read_text = self(f"{prompt}{_BOUNDARY}{text}").partition(_BOUNDARY)
-        else:
-            read_prompt, read_text = self(prompt), self(text)
+        read_prompt, read_text = self(prompt), self(text)
+        if prompt and _BOUNDARY not in prompt:  # what stands before a text decides what its first mark is
+            read_text = self(f"{prompt}{_BOUNDARY}{text}").partition(_BOUNDARY)[2]
         if (read_prompt, read_text) != (prompt, text):
             report.cleaned[FORMS] += 1
         if (read_prompt, read_text) == (example.prompt, example.text):
@@ -157,8 +156,9 @@ class Reader:
             return text
 
         def widen(run: re.Match[str]) -> str:
-            before, after = text[run.start() - 1 : run.start()], text[run.end() : run.end() + 1]
-            if not is_han(before) or not (is_han(after) or after in ("", "\n")):
+            before, after = text[: run.start()][-1:], text[run.end() : run.end() + 1]
+            opens = before in ("", "\n") and set(run.group()) <= _OPENING
+            if not (is_han(before) or opens) or not (is_han(after) or (not opens and after in ("", "\n"))):
                 return run.group()
             return re.sub(r"\.{2,}|[^.]+|\.", self._wide_marks, run.group())
 

@@ -19,6 +19,11 @@ _EXCEL_HINT = re.compile(r"sep=(.)[\r\n]*")
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,39}", re.ASCII)
 _SHORT_NAME = re.compile(f"[{HAN}]{{1,4}}")
 _SAMPLE = 50  # records that tell what separates columns
+# What the csv module says of a record, in words that help whoever has the file.
+_IN_WORDS = {
+    "unexpected end of data": "a quote that opens here is not closed",
+    "new-line character seen in unquoted field": "a carriage return in the middle of a line",
+}
 _LONGEST = 1 << 24  # characters of a record; a quote that is open for longer was never meant to open
 csv.field_size_limit(2**31 - 1)
 
@@ -124,8 +129,7 @@ def _records(lines: Lines, dialect: Dialect) -> Iterator[tuple[int, list[str] | 
         except StopIteration:
             return
         except csv.Error as error:
-            ended = str(error) == "unexpected end of data"
-            yield feed.taken[0][0], csv.Error("a quote that opens here is not closed") if ended else error
+            yield feed.taken[0][0], csv.Error(_IN_WORDS.get(str(error).partition(" - ")[0], str(error)))
             feed.give_back()
             rows = csv.reader(feed, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True)
             continue

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.lines import Lines, known_encoding
@@ -21,7 +21,7 @@ from kgpt2.files import json_fault, open_regular, user_path
 # Counted up where the same files would give other examples than before.
 REVISION = 2
 UNITS = ("line", "block", "file")
-_VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u115f\u1160\u180e\u2800\u3164\uffa0]")
 _SETTLING = 100  # rows of JSON by which the column with the text is settled
 
 
@@ -161,7 +161,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
     return row
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_object)
+class _Number(str):
+    """A number with a point or an exponent, as it is written."""
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, parse_constant=_constant)
 
 
 def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Columns) -> Iterator[tuple[str, str]]:
@@ -173,7 +181,7 @@ def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Colum
             names = dict.fromkeys(name for _, one in first if isinstance(one, dict) for name in one) or row
             text = default_template(names, lines.where(number), columns.choices)
             settled = dataclasses.replace(columns, text=text)
-        if isinstance(row, str) and not (columns.text or columns.prompt):
+        if isinstance(row, str) and not isinstance(row, _Number) and not (columns.text or columns.prompt):
             if lines.is_text(number, row):
                 yield row, ""
         elif isinstance(row, _Repeated):

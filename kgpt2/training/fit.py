@@ -57,8 +57,13 @@ def fit(config: Config, plan: Plan, folder: Path, console: Console, *, resume: b
     tell = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
     keras.utils.set_random_seed(config.train.seed)
     stopping = "stopping after this step, with a checkpoint; once more: at once"
-    with interrupts.held_back(lambda: tell(stopping)), processes.together(), distributed(config, plan, tell):
-        return _run(config, plan, folder, console, tell, resume)
+    try:
+        with interrupts.held_back(lambda: tell(stopping)), processes.together(), distributed(config, plan, tell):
+            return _run(config, plan, folder, console, tell, resume)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(config) from None
+        raise
 
 
 def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Callable[[str], None], resume: bool) -> dict:
@@ -131,8 +136,6 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Calla
             raise _interrupted(folder, meter.step, recorded, save) from None
         if processes.is_lost():
             raise WorkError(processes.LOST) from None
-        if is_out_of_memory(error):
-            raise out_of_memory(config) from None
         raise
     finally:
         shown.close()

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kgpt2 import interrupts
 from kgpt2.config import Config
@@ -61,9 +62,9 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
     Raises:
         RequestError: other settings have changed.
     """
-    old, new = then.model_dump(), now.model_dump()
+    old, new = _settled(then), _settled(now)
     free = {*FREE, "train.decay"} if then.train.schedule == now.train.schedule == "wsd" else set(FREE)
-    free |= {f"train.{name}" for name in LENGTHS if _grows(getattr(then.train, name), getattr(now.train, name))}
+    free |= {f"train.{name}" for name in LENGTHS if _grows(old["train"][name], new["train"][name])}
     changed = [
         f"{section}.{name} ({old[section][name]!r} then, {value!r} now)"
         for section, values in new.items()
@@ -79,7 +80,16 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
 
 def is_longer(then: Config, now: Config) -> bool:
     """Whether a run has been given more updates than it had."""
-    return any(_grows(getattr(then.train, name), getattr(now.train, name)) for name in LENGTHS)
+    old, new = _settled(then)["train"], _settled(now)["train"]
+    return any(_grows(old[name], new[name]) for name in LENGTHS)
+
+
+def _settled(config: Config) -> dict[str, dict[str, Any]]:
+    """All values by section, the length of a run that names none written out: one epoch."""
+    values = config.model_dump()
+    if values["train"]["epochs"] is values["train"]["steps"] is None:
+        values["train"]["epochs"] = 1
+    return values
 
 
 def _grows(then: int | None, now: int | None) -> bool:

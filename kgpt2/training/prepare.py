@@ -14,7 +14,7 @@ from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.config import Config, DataSection, ModelSection
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
-from kgpt2.data.reading import RULES, Reader
+from kgpt2.data.reading import Reader
 from kgpt2.data.sources import Options, inline, open_source
 from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
@@ -179,7 +179,7 @@ def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validati
     name = tokenised[0].spec
     notes = [f"{name}: {len(train):,} examples to learn from, {len(validation):,} held out"]
     notes += [f"{count:,} dropped: {reason}" for reason, count in tokenised[0].dropped.items()]
-    notes += [f"{count:,} read with {rule}" for rule, count in tokenised[0].cleaned.items() if rule in RULES]
+    notes += [f"{count:,} cleaned: {rule}" for rule, count in tokenised[0].cleaned.items()]
     notes += tokenised[0].problems[:3]
     if tokenised[0].unknown:
         share = tokenised[0].unknown / len(tokenised[0].table.ids)

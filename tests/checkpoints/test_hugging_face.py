@@ -112,6 +112,14 @@ def test_parameters_and_ordered_dicts(folder, model):
     assert_equal(folder, model)
 
 
+def test_parameters_of_a_model_that_transformers_has_loaded(folder, model):
+    """It hangs marks of its own on them, so torch writes another function."""
+    loaded = type(model).from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(dict(loaded.named_parameters()), folder / "pytorch_model.bin")
+    assert_equal(folder, model)
+
+
 def test_a_separate_output_layer_is_never_dropped_in_silence(folder, model):
     (folder / "model.safetensors").unlink()
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -119,6 +119,8 @@ def test_gpt2s_own_id_is_nobodys_word(tmp_path):
     [
         (SpecialTokens(start="[MASQUE]"), r"start_token: .* no token '\[MASQUE\]'\nit has \[MASK\]"),
         (SpecialTokens(end="<eos>"), "end_token: .* no token '<eos>'"),
+        (SpecialTokens(end=""), "end_token: '' will not do"),
+        (SpecialTokens(start=5), "start_token: 5 will not do"),
         (SpecialTokens(end="[CLS]", newline="[CLS]"), r"newline_token: '\[CLS\]' breaks lines, so texts cannot end"),
     ],
 )

@@ -71,6 +71,13 @@ def test_logits_are_those_of_transformers(folder, model, tmp_path, names, prefix
     assert_same_logits(checkpoint, model, tmp_path / "out")
 
 
+def test_what_uer_saves_while_it_trains(folder, model, tmp_path):
+    torch.save({}, folder / "poem_model.bin-1000")
+    torch.save(native(model), folder / "poem_model.bin-10000")
+    assert_same_logits(read_model(str(folder)), model, tmp_path / "out")
+    assert_same_logits(read_model(str(folder / "poem_model.bin-10000")), model, tmp_path / "file")
+
+
 def test_the_file_itself_is_a_model(folder, model, tmp_path):
     torch.save(native(model), folder / "poem_model.bin")
     torch.save({}, folder / "another.bin")

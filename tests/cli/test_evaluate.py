@@ -65,7 +65,7 @@ def test_texts_are_scored_as_prompts_are_read(kgpt2, chinese_preset, tmp_path):
     assert report["unknown_fraction"] == 0
     assert report["loss"] == pytest.approx(lm.score("春眠不觉晓，处处闻啼鸟。")[0].loss, rel=1e-5)
     assert report["loss"] == pytest.approx(lm.score("春眠不觉晓,处处闻啼鸟.")[0].loss, rel=1e-5)
-    assert "1 read with marks or characters" in result.err
+    assert "1 cleaned: marks or characters" in result.err
     typed = json.loads(kgpt2(*options, "--encoding", "utf-16", "--as-typed").out)
     assert typed["unknown_fraction"] == pytest.approx(2 / 13)
     assert typed["loss"] == pytest.approx(lm.score("春眠不觉晓,处处闻啼鸟.", as_typed=True)[0].loss, rel=1e-5)

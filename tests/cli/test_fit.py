@@ -46,11 +46,11 @@ def test_data_in_another_encoding_is_learned_as_the_model_reads_it(kgpt2, chines
     assert "data.encoding" in refused.err
     options += ["-o", "data.encoding=gb18030"]
     notes = "\n".join(json.loads(kgpt2(*options).out)["notes"])
-    assert "2 read with marks or characters in the form that the model knows" in notes
-    assert "1 read with start or end tokens at the ends left out" in notes
+    assert "2 cleaned: marks or characters in the form that the model knows" in notes
+    assert "1 cleaned: start or end tokens at the ends left out" in notes
     assert "unknown" not in notes
     typed = "\n".join(json.loads(kgpt2(*options, "-o", "data.as_typed=true").out)["notes"])
-    assert "read with" not in typed
+    assert "cleaned" not in typed
     assert "unknown to the vocabulary" in typed
 
 
@@ -105,3 +105,15 @@ def test_a_complete_run_tells_what_differs(kgpt2, tmp_path):
     assert "train.batch_size (32 then, 3 now)" in other.err
     assert resume("-o", "train.steps=1").status == 2
     assert (run / "summary.json").exists()
+
+
+def test_no_length_at_all_is_one_epoch(kgpt2, tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "model: {from_scratch: {layers: 1, heads: 1, width: 8}, sequence_length: 16}\n"
+        "data: {texts: [春眠不觉晓], validation: 0}\n"
+    )
+    fit = "fit", tmp_path / "run.yaml", "--out", tmp_path / "run"
+    assert kgpt2(*fit).status == 0
+    same = kgpt2(*fit, "--resume", "-o", "train.epochs=1")
+    assert (same.status, "the run is complete" in same.err) == (0, True)
+    assert "no checkpoint to go on from" in kgpt2(*fit, "--resume", "-o", "train.epochs=2").err

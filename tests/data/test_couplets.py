@@ -27,12 +27,15 @@ def read(source):
         ("a.txt", f"{UP} => {DOWN}。\n"),
         *[
             ("a.txt", f"{UP}{separator}{DOWN}\n")
-            for separator in ("－", "|", "｜", "/", "／", "–", "->", "→", "；", "--")
+            for separator in ("－", "|", "｜", "/", "／", "–", "->", "→", "；", "--", "−", "‐", "‖", ";")
         ],
         *[("a.txt", f"{' '.join(UP)} {separator} {' '.join(DOWN)}\n") for separator in ("－", "|", "/", "\t")],
         ("a.txt", f"[CLS]{UP}-{DOWN}[SEP]\n"),
         ("a.txt", f"[CLS] {' '.join(UP)} - {' '.join(DOWN)} [SEP]\n"),
         ("a.txt", f"[CLS]{UP}[SEP]{DOWN}[SEP]\n"),
+        ("a.txt", f"[cls]{UP}-{DOWN}[SEP][PAD][PAD]\n"),
+        ("a.txt", f"{UP}\u200b-\u200b{DOWN}\n"),
+        *[("a.txt", f"上联：{UP}{mark}下联：{DOWN}\n") for mark in ("，", ";", "")],
         ("a.jsonl", json.dumps({"in": f"{' '.join(UP)} ", "out": f"{' '.join(DOWN)} "})),
         ("a.json", json.dumps([{"text": f"{UP}——{DOWN}"}])),
     ],

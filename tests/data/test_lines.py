@@ -25,7 +25,11 @@ def read(path, encoding=None, strict=True):
         *[(name, TEXT, name) for name in ("gb18030", "gbk", "gb2312")],
         ("gb18030", "䶮𠮷镕\n", "gb2312"),
         *[(name, TRADITIONAL, name) for name in ("big5", "cp950", "big5hkscs")],
-        *[(name, TEXT, "utf-16") for name in ("utf-16-le", "utf-16-be")],
+        *[(name, TEXT, name[:6]) for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")],
+        *[
+            (name, "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n", "utf-16")
+            for name in ("utf-16-le", "utf-16-be")
+        ],
         ("utf-16-le", "\ufeff" + TEXT, "utf-16-le"),
         ("latin-1", "café\nnaïve\n", "cp1252"),
     ],
@@ -50,6 +54,7 @@ def test_whatever_ends_lines(tmp_path, end):
         ("utf-16-le", "UTF-16LE", TEXT),
         ("utf-16-be", "UTF-16BE", TEXT),
         ("utf-16-le", "UTF-16LE", "id,text\n1,hello\n"),
+        ("utf-16-le", "UTF-16LE", "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n"),
         ("utf-32", "UTF-32", TEXT),
         ("gb18030", "GB18030", TEXT),
         ("gb18030", "GB18030", TRADITIONAL),

@@ -192,3 +192,10 @@ def test_identity_follows_content_and_settings(tmp_path):
     assert identity(columns=Columns("title")) != first
     path.write_text('{"text": "a", "title": "c"}\n')
     assert identity() != first
+
+
+def test_numbers_of_json_stay_as_they_are_written(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": 1.50}\n{"text": NaN}\n{"text": 1e400}\n{"text": 7}\n1.5\n')
+    report = Report()
+    assert [example.text for example in open_files([str(tmp_path / "a.jsonl")]).read(report)] == ["1.50", "1e400", "7"]
+    assert report.dropped == {"broken JSON": 1, "no JSON object": 1}

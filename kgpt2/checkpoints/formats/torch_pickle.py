@@ -35,6 +35,7 @@ _FUNCTIONS = {
     ("collections", "OrderedDict"),
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_parameter"),
+    ("torch._utils", "_rebuild_parameter_with_state"),
     ("torch", "Size"),
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -240,7 +241,7 @@ class _Machine:
         _require(isinstance(function, Name) and isinstance(arguments, tuple))
         if function.name == "OrderedDict":
             self.stack.append(_pairs(_spent(*arguments)) if arguments else {})
-        elif function.name == "_rebuild_parameter":
+        elif function.name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
             self.stack.append(arguments[0])
         elif function.name == "Size":
             (sizes,) = arguments

@@ -1,18 +1,11 @@
-"""The run configuration: YAML, typed, unknown keys refused; every error names file, line, key and value."""
+"""The sections of a run configuration: typed values, unknown keys refused."""
 
-import difflib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
-import yaml
-
-from kgpt2.config.yaml_text import read_yaml
-from kgpt2.errors import RequestError, escaped, quoted
-from kgpt2.files import read_text
 
 PositiveInt = Annotated[int, pydantic.Field(gt=0, lt=2**31)]
+_LARGEST = 1e38  # what float32 holds
 Share = Annotated[float, pydantic.Field(ge=0, lt=1)]
 # More than half held out is a slip of the pen: 0.95 for 0.05.
 HeldOut = Annotated[float, pydantic.Field(ge=0, le=0.5)]
@@ -41,9 +34,9 @@ class FromScratch(Section):
         min_count: a character that the data has less often gets no token of its own ([UNK]); 1: each has one.
     """
 
-    layers: PositiveInt = 4
-    heads: PositiveInt = 4
-    width: PositiveInt = 256
+    layers: Annotated[int, pydantic.Field(gt=0, le=1024)] = 4
+    heads: Annotated[int, pydantic.Field(gt=0, le=1024)] = 4
+    width: Annotated[int, pydantic.Field(gt=0, le=2**16)] = 256
     vocabulary: str | None = None
     min_count: PositiveInt = 1
 
@@ -95,7 +88,7 @@ class ModelSection(Section):
     preset: str | None = None
     from_scratch: FromScratch | None = None
     dtype: Literal["float32", "mixed_bfloat16", "bfloat16"] = "float32"
-    sequence_length: Annotated[int, pydantic.Field(ge=2)] = 128
+    sequence_length: Annotated[int, pydantic.Field(ge=2, le=2**20)] = 128
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
     lora: Lora | None = None
     dropout: Share | None = None
@@ -195,14 +188,14 @@ class TrainSection(Section):
     steps: PositiveInt | None = None
     batch_size: PositiveInt = 32
     batch_tokens: PositiveInt | None = None
-    learning_rate: Annotated[float, pydantic.Field(gt=0)] = 5e-5
+    learning_rate: Annotated[float, pydantic.Field(gt=0, le=_LARGEST)] = 5e-5
     schedule: Literal["polynomial", "cosine", "constant", "wsd"] = "polynomial"
     end_learning_rate: Annotated[float, pydantic.Field(ge=0)] = 0.0
     warmup: Share = 0.0
     decay: Share = 0.2
     optimizer: Literal["adam", "adamw"] = "adamw"
-    weight_decay: Annotated[float, pydantic.Field(ge=0)] = 0.0
-    clip_norm: Annotated[float, pydantic.Field(gt=0)] | None = 1.0
+    weight_decay: Annotated[float, pydantic.Field(ge=0, le=_LARGEST)] = 0.0
+    clip_norm: Annotated[float, pydantic.Field(gt=0, le=_LARGEST)] | None = 1.0
     accumulate: PositiveInt = 1
     validate_every: PositiveInt | None = None
     checkpoint_every: PositiveInt | None = 200
@@ -263,135 +256,3 @@ class Config(Section):
     data: DataSection
     train: TrainSection = TrainSection()
     sample: SampleSection = SampleSection()
-
-
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a run configuration.
-
-    Args:
-        path: a YAML file.
-        overrides: `key.key=value` each, the value written as in YAML. Choosing one of two keys that exclude each
-            other (epochs and steps, preset and from_scratch) sets the file's other one to null.
-
-    Raises:
-        RequestError: naming file, line, key and value.
-    """
-    text = read_text(path, "configuration")
-    try:
-        tree, values = read_yaml(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise RequestError(f"{path}{line}: not YAML ({escaped(error.problem or error.context)})") from None
-    except yaml.YAMLError as error:
-        raise RequestError(f"{path}: not YAML ({escaped(error)})") from None
-    if not isinstance(values, dict):
-        raise RequestError(f"{path}: a configuration is a mapping with the keys {', '.join(Config.model_fields)}")
-    given = [_parse_override(override) for override in overrides]
-    for keys, value in given:
-        _set(values, keys, value)
-        for other in _excluded_by(keys, value, {tuple(keys) for keys, _ in given}):
-            _set(values, other, None)
-    try:
-        return Config.model_validate(values)
-    except pydantic.ValidationError as error:
-        overridden = {tuple(keys) for keys, _ in given}
-        # A union reports each of its members: one error a key is enough.
-        errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
-        told = [_explain(path, tree, overridden, keys, one) for keys, one in list(errors.items())[-2:]]
-        raise RequestError("\n".join(told)) from None
-
-
-def dump_config(config: Config) -> str:
-    """The configuration as YAML, every key written out."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-
-
-_EXCLUSIVE = [
-    (("train", "epochs"), ("train", "steps")),
-    (("model", "preset"), ("model", "from_scratch")),
-    (("data", "source"), ("data", "texts")),
-]
-
-
-def _excluded_by(keys: list[str], value: Any, overridden: set[tuple[str, ...]]) -> list[list[str]]:
-    """The keys that a chosen value rules out, where the user has not set them too."""
-    others = []
-    for pair in _EXCLUSIVE:
-        for chosen, other in (pair, pair[::-1]):
-            chosen_here = tuple(keys[: len(chosen)]) == chosen and value is not None
-            if chosen_here and not any(key[: len(other)] == other for key in overridden):
-                others.append(list(other))
-    return others
-
-
-def _parse_override(override: str) -> tuple[list[str], Any]:
-    name, equals, value = override.partition("=")
-    keys = name.strip().split(".")
-    if not equals or not all(keys):
-        raise RequestError(f"-o {override}: write it as key.key=value, for instance -o train.epochs=3")
-    try:
-        return keys, read_yaml(value)[1]
-    except yaml.YAMLError:
-        # A text with a colon or a bracket need not be quoted twice, once for the shell and once for YAML.
-        return keys, value
-
-
-def _set(values: dict, keys: list[str], value: Any) -> None:
-    for depth, key in enumerate(keys[:-1], 1):
-        child = values.get(key)
-        if child is None:
-            child = values[key] = {}
-        if not isinstance(child, dict):
-            raise RequestError(f"-o {'.'.join(keys)}: {'.'.join(keys[:depth])} is a value, not a section")
-        values = child
-    values[keys[-1]] = value
-
-
-def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys: tuple[str, ...], error: dict) -> str:
-    name = escaped(".".join(keys))
-    if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
-        place = f"-o {name}"
-    else:
-        place = f"{path}{_line(tree, keys)}: {name or 'the configuration'}"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = list(_fields_at(keys[:-1]))
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-        return f"{place}: unknown key; {hint}"
-    if error["type"] == "missing":
-        return f"{place}: missing, and there is no default"
-    if error["type"] == "value_error":
-        return f"{place}: {message}"
-    return f"{place}: {quoted(error['input'])} will not do ({message[:1].lower()}{message[1:]})"
-
-
-def _known_path(location: tuple) -> tuple[str, ...]:
-    """The keys of an error's place, without what pydantic adds to tell the members of a union apart."""
-    keys: list[str] = []
-    for part in location:
-        if isinstance(part, str) and (part in _fields_at(keys) or _fields_at(keys)):
-            keys.append(part)
-    return tuple(keys)
-
-
-def _fields_at(keys: Sequence[str]) -> dict:
-    model: Any = Config
-    for key in keys:
-        field = model.model_fields.get(key) if model else None
-        options = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
-        model = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
-    return model.model_fields if model else {}
-
-
-def _line(tree: yaml.Node, keys: Sequence[str]) -> str:
-    """ ", line N" for the deepest of the keys that stands in the file."""
-    line = None
-    for key in keys:
-        pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
-        found = next(((k, v) for k, v in pairs if k.value == key), None)
-        if found is None:
-            break
-        line, tree = found[0].start_mark.line + 1, found[1]
-    return f", line {line}" if line else ""

@@ -1,0 +1,150 @@
+"""A run configuration out of YAML and overrides, and back; every error names file, line, key and value."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from kgpt2.config.sections import Config, Section
+from kgpt2.config.yaml_text import read_yaml
+from kgpt2.errors import RequestError, escaped, quoted
+from kgpt2.files import read_text
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a run configuration.
+
+    Args:
+        path: a YAML file.
+        overrides: `key.key=value` each, the value written as in YAML. Choosing one of two keys that exclude each
+            other (epochs and steps, preset and from_scratch) sets the file's other one to null.
+
+    Raises:
+        RequestError: naming file, line, key and value.
+    """
+    text = read_text(path, "configuration")
+    try:
+        tree, values = read_yaml(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise RequestError(f"{path}{line}: not YAML ({escaped(error.problem or error.context)})") from None
+    except yaml.YAMLError as error:
+        raise RequestError(f"{path}: not YAML ({escaped(error)})") from None
+    if not isinstance(values, dict):
+        raise RequestError(f"{path}: a configuration is a mapping with the keys {', '.join(Config.model_fields)}")
+    given = [_parse_override(override) for override in overrides]
+    for keys, value in given:
+        _set(values, keys, value)
+        for other in _excluded_by(keys, value, {tuple(keys) for keys, _ in given}):
+            _set(values, other, None)
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        overridden = {tuple(keys) for keys, _ in given}
+        # A union reports each of its members: one error a key is enough.
+        errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
+        told = [_explain(path, tree, overridden, keys, one) for keys, one in list(errors.items())[-2:]]
+        raise RequestError("\n".join(told)) from None
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as YAML, every key written out."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+# Texts to YAML too, with their spaces: "{t}" is no mapping.
+_TEMPLATES = (["data", "text"], ["data", "prompt"])
+_EXCLUSIVE = [
+    (("train", "epochs"), ("train", "steps")),
+    (("model", "preset"), ("model", "from_scratch")),
+    (("data", "source"), ("data", "texts")),
+]
+
+
+def _excluded_by(keys: list[str], value: Any, overridden: set[tuple[str, ...]]) -> list[list[str]]:
+    """The keys that a chosen value rules out, where the user has not set them too."""
+    others = []
+    for pair in _EXCLUSIVE:
+        for chosen, other in (pair, pair[::-1]):
+            chosen_here = tuple(keys[: len(chosen)]) == chosen and value is not None
+            if chosen_here and not any(key[: len(other)] == other for key in overridden):
+                others.append(list(other))
+    return others
+
+
+def _parse_override(override: str) -> tuple[list[str], Any]:
+    name, equals, value = override.partition("=")
+    keys = name.strip().split(".")
+    if not equals or not all(keys):
+        raise RequestError(f"-o {override}: write it as key.key=value, for instance -o train.epochs=3")
+    try:
+        read = read_yaml(value)[1]
+    except yaml.YAMLError:
+        # A text with a colon or a bracket need not be quoted twice, once for the shell and once for YAML.
+        return keys, value
+    template = keys in _TEMPLATES and read is not None and value.strip()[:1] not in ("'", '"')
+    return keys, value if template else read
+
+
+def _set(values: dict, keys: list[str], value: Any) -> None:
+    for depth, key in enumerate(keys[:-1], 1):
+        child = values.get(key)
+        if child is None:
+            child = values[key] = {}
+        if not isinstance(child, dict):
+            raise RequestError(f"-o {'.'.join(keys)}: {'.'.join(keys[:depth])} is a value, not a section")
+        values = child
+    values[keys[-1]] = value
+
+
+def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys: tuple[str, ...], error: dict) -> str:
+    name = escaped(".".join(keys))
+    if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
+        place = f"-o {name}"
+    else:
+        place = f"{path}{_line(tree, keys)}: {name or 'the configuration'}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = list(_fields_at(keys[:-1]))
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key; {hint}"
+    if error["type"] == "missing":
+        return f"{place}: missing, and there is no default"
+    if error["type"] == "value_error":
+        return f"{place}: {message}"
+    return f"{place}: {quoted(error['input'])} will not do ({message[:1].lower()}{message[1:]})"
+
+
+def _known_path(location: tuple) -> tuple[str, ...]:
+    """The keys of an error's place, without what pydantic adds to tell the members of a union apart."""
+    keys: list[str] = []
+    for part in location:
+        if isinstance(part, str) and (part in _fields_at(keys) or _fields_at(keys)):
+            keys.append(part)
+    return tuple(keys)
+
+
+def _fields_at(keys: Sequence[str]) -> dict:
+    model: Any = Config
+    for key in keys:
+        field = model.model_fields.get(key) if model else None
+        options = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+    return model.model_fields if model else {}
+
+
+def _line(tree: yaml.Node, keys: Sequence[str]) -> str:
+    """ ", line N" for the deepest of the keys that stands in the file."""
+    line = None
+    for key in keys:
+        pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+        found = next(((k, v) for k, v in pairs if k.value == key), None)
+        if found is None:
+            break
+        line, tree = found[0].start_mark.line + 1, found[1]
+    return f", line {line}" if line else ""
