@@ -101,6 +101,24 @@ def _null_spaces(file: h5py.File) -> None:
     file["wpe"].attrs["dtype"] = h5py.Empty("f4")
 
 
+def _cycle(place: int, inner_only: bool) -> Structure:
+    """Group B-trees of which each node has itself as a child (a crash) or as its right neighbour (no end)."""
+
+    def make(folder: Path) -> Callable[[], None]:
+        path = _folder(folder) / "tf_model.h5"
+        with h5py.File(path, "w", libver="earliest") as file:
+            for number in range(6000):
+                file.create_group(f"g{number}")
+        data, node = bytearray(path.read_bytes()), -1
+        while (node := data.find(b"TREE", node + 1)) >= 0:
+            if not inner_only or data[node + 5]:
+                struct.pack_into("<Q", data, node + place, node)
+        path.write_bytes(data)
+        return read_weights(folder)
+
+    return make
+
+
 def _bomb(file: h5py.File) -> None:
     file.create_dataset("wte", data=np.zeros(50_000_000, "f4"), chunks=(50_000_000,), compression="gzip")
 
@@ -194,6 +212,8 @@ STRUCTURES: dict[str, Structure] = {
     "hdf5, tiny tensors": _hdf5(_many_datasets),
     "hdf5, null spaces": _hdf5(_null_spaces),
     "hdf5, a bomb": _hdf5(_bomb),
+    "hdf5, a tree within itself": _cycle(32, inner_only=True),
+    "hdf5, a neighbour of itself": _cycle(16, inner_only=False),
     "tokenizer, 80,000 words": _many_words(""),
     "tokenizer, 80,000 alike": _many_words("a" * 50),
     "yaml, aliases": _config(_ALIASES),

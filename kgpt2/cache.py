@@ -74,6 +74,8 @@ def sealed_size(path: Path) -> int:
         Damaged: the content is not what was written.
         OSError: the file cannot be read.
     """
+    if not path.is_file() and path.exists():
+        raise Damaged(str(path))
     with path.open("rb") as file:
         state = os.fstat(file.fileno())
         size = state.st_size - _SEAL.size

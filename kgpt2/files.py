@@ -33,6 +33,8 @@ def user_path(text: str) -> Path:
     Raises:
         RequestError: there is no such home, or no file can have this name.
     """
+    if not text:
+        raise RequestError("an empty name: no file or folder is called so (is a variable of the shell unset?)")
     try:
         path = Path(text).expanduser()
         path.exists()
@@ -43,6 +45,22 @@ def user_path(text: str) -> Path:
     if "\0" in text:
         raise RequestError(f"{escaped(text)}: no path (a NUL is in it)")
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; one whose name the system does not take is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def require_regular(path: Path, what: str = "file") -> None:

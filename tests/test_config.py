@@ -150,6 +150,13 @@ def test_what_yaml_makes_of_values_is_told_in_time(tmp_path, text, words):
     assert words in refused(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    "value", ['{seed: !!int ""}', '{seed: !!float "+"}', "!!map [a]", "!!map x", "{a: !!bool [a]}"]
+)
+def test_tags_that_call_a_value_what_it_is_not(tmp_path, value):
+    assert "run.yaml, line 1: not YAML (" in refused(tmp_path, f"train: {value}\n")
+
+
 def test_a_name_that_looks_like_a_date_is_a_text(tmp_path):
     assert load_config(write(tmp_path), ["data.source=2024-01-01"]).data.source == "2024-01-01"
     assert "'2024-13-45' will not do" in refused(tmp_path, GOOD, "train.seed=2024-13-45")

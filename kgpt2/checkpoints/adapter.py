@@ -21,7 +21,7 @@ from kgpt2.checkpoints.hugging_face_tokenizer import has_tokenizer, read_hugging
 from kgpt2.checkpoints.hugging_face_weights import Opener, open_files
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor, Tensors, require_shapes
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import read_json
 
 CONFIG = "adapter_config.json"
@@ -129,16 +129,19 @@ def _refuse_other_methods(path: Path, config: Mapping[str, Any]) -> None:
             raise RequestError(f"{path}: {name} is set, which kgpt2 does not merge; merge_and_unload() in PEFT does")
     if config.get("init_lora_weights") not in _PLAIN_STARTS:
         raise RequestError(
-            f"{path}: init_lora_weights is {config['init_lora_weights']!r}, which changes the base model too\n"
+            f"{path}: init_lora_weights is {quoted(config['init_lora_weights'])}, which changes the base model too\n"
             "merge it in PEFT (merge_and_unload) and give the whole model"
         )
     for name in ("lora_alpha", "r"):
-        value = config.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**31:
-            raise RequestError(f"{path}: {name} is {value!r}, a number above 0 is expected")
+        if not _is_scale(config.get(name)):
+            raise RequestError(f"{path}: {name} is {quoted(config.get(name))}, a number above 0 is expected")
     patterns = config.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict) or not all(type(alpha) in (int, float) for alpha in patterns.values()):
-        raise RequestError(f"{path}: alpha_pattern gives no numbers by layers")
+    if not isinstance(patterns, dict) or not all(map(_is_scale, patterns.values())):
+        raise RequestError(f"{path}: alpha_pattern is {quoted(patterns)}, numbers above 0 by layers are expected")
+
+
+def _is_scale(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 < value < 2**31
 
 
 def _plain(tensors: Tensors) -> dict[str, StoredTensor]:

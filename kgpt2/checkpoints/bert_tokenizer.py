@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
-from kgpt2.checkpoints.longest_match import any_of
+from kgpt2.checkpoints.longest_match import LongestMatch
 from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
 from kgpt2.errors import escaped
@@ -75,9 +75,9 @@ class BertTokenizer:
         special += [token for token, is_special in self.added_tokens.items() if is_special]
         special += [self.start_token, self.end_token]
         self.special_ids = tuple(dict.fromkeys(self.token_to_id[token] for token in special))
-        self._whole = any_of(self.whole_tokens)
+        self._whole = LongestMatch(self.whole_tokens)
         self._folded = {self.fold(token): self.token_to_id[token] for token in self.folded_tokens}
-        self._folded_pattern = any_of(self._folded)
+        self._folded_match = LongestMatch(self._folded)
         self._word_ids = functools.lru_cache(maxsize=65536)(self._match_word)
 
     @property
@@ -133,10 +133,10 @@ class BertTokenizer:
     def _encode_line(self, text: str) -> list[int]:
         ids: list[int] = []
         position = 0
-        for match in self._whole.finditer(text):
-            ids += self._encode_plain(text[position : match.start()])
-            ids.append(self.token_to_id[match.group()])
-            position = match.end()
+        for start, end in self._whole.spans(text):
+            ids += self._encode_plain(text[position:start])
+            ids.append(self.token_to_id[text[start:end]])
+            position = end
         return ids + self._encode_plain(text[position:])
 
     def _encode_plain(self, text: str) -> list[int]:
@@ -144,10 +144,10 @@ class BertTokenizer:
         if not self._folded:
             return self._encode_words(split_words(text, self.do_lower_case, self.strip_accents))
         text, ids, position = self.fold(text), [], 0
-        for match in self._folded_pattern.finditer(text):
-            ids += self._encode_words(_WORD.findall(text[position : match.start()]))
-            ids.append(self._folded[match.group()])
-            position = match.end()
+        for start, end in self._folded_match.spans(text):
+            ids += self._encode_words(_WORD.findall(text[position:start]))
+            ids.append(self._folded[text[start:end]])
+            position = end
         return ids + self._encode_words(_WORD.findall(text[position:]))
 
     def fold(self, text: str) -> str:

@@ -14,7 +14,7 @@ from kgpt2.checkpoints.formats.torch_file import open_torch
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.tensors import StoredTensor, Tensors, require_shapes
 from kgpt2.errors import RequestError, escaped, quoted
-from kgpt2.files import open_regular, read_json
+from kgpt2.files import is_file, open_regular, read_json
 
 Opener = Callable[[Path], contextlib.AbstractContextManager[Tensors]]
 
@@ -118,7 +118,7 @@ def _shards(index: Path) -> list[Path]:
     for name in set(names.values()):
         if Path(name).name != name or "\\" in name or name in (".", ".."):
             raise RequestError(f"{index}: refused, the shard {quoted(name)} is not a plain file name")
-        if not (index.parent / name).is_file():
+        if not is_file(index.parent / name):
             raise RequestError(f"{index}: the shard {escaped(name)} is missing; is the download complete?")
     return [index.parent / name for name in sorted(set(names.values()))]
 

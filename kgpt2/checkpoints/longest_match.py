@@ -1,32 +1,50 @@
-"""One regular expression for many tokens."""
+"""Many tokens looked for in a text at once."""
 
-import itertools
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MAX_CHARACTERS = 128
 
 
-def any_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    """Matches the longest of the tokens that begins at a place.
+class LongestMatch:
+    """Finds tokens in texts, the longest that begins at a place, in time that does not grow with their number.
 
-    It is a tree of their beginnings: a list of alternatives would be tried one by one, tens of thousands of them at
-    each character of a text.
+    Args:
+        tokens: any number of them.
 
     Raises:
-        ValueError: a token is empty, or so long that the tree would be too deep.
+        ValueError: a token is empty or longer than `MAX_CHARACTERS`.
+
+    Example:
+        >>> list(LongestMatch(["[CLS]", "[CL"]).spans("a[CLS]b[CL"))
+        [(1, 6), (7, 10)]
     """
-    ordered = sorted(set(tokens))
-    if any(not 0 < len(token) <= MAX_CHARACTERS for token in ordered):
-        raise ValueError(f"a token that is taken whole has from 1 to {MAX_CHARACTERS} characters")
-    return re.compile(_tree(ordered) if ordered else r"(?!)")
 
+    def __init__(self, tokens: Iterable[str]):
+        self._tokens = frozenset(tokens)
+        lengths: dict[str, set[int]] = {}
+        for token in self._tokens:
+            if not 0 < len(token) <= MAX_CHARACTERS:
+                raise ValueError(f"a token that is taken whole has from 1 to {MAX_CHARACTERS} characters")
+            lengths.setdefault(token[0], set()).add(len(token))
+        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+        self._first = re.compile(f"[{re.escape(''.join(lengths))}]" if lengths else r"(?!)")
 
-def _tree(tokens: list[str]) -> str:
-    common = os.path.commonprefix([tokens[0], tokens[-1]])  # noqa: RUF071 - of characters, as is wanted
-    rest = [token[len(common) :] for token in tokens if len(token) > len(common)]
-    if not rest:
-        return re.escape(common)
-    branches = "|".join(_tree(list(group)) for _, group in itertools.groupby(rest, key=lambda token: token[0]))
-    return f"{re.escape(common)}(?:{branches}){'?' if len(rest) < len(tokens) else ''}"
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the tokens of a text begin and end, from left to right."""
+        place = 0
+        while found := self._first.search(text, place):
+            start = found.start()
+            ends = (start + length for length in self._lengths[text[start]])
+            end = next((end for end in ends if text[start:end] in self._tokens), None)
+            if end is not None:
+                yield start, end
+            place = end or start + 1
+
+    def split(self, text: str) -> list[str]:
+        """A text cut at its tokens: other text and tokens in turn, beginning and ending with other text."""
+        pieces, place = [], 0
+        for start, end in self.spans(text):
+            pieces += [text[place:start], text[start:end]]
+            place = end
+        return [*pieces, text[place:]]

@@ -15,7 +15,7 @@ from kgpt2.checkpoints.preset import read_preset
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.uer import find_native, is_native_name, is_uer_config, read_native
 from kgpt2.errors import RequestError
-from kgpt2.files import read_json, user_path
+from kgpt2.files import is_folder, read_json, user_path
 from kgpt2.writing import settle
 
 # What OpenAI's models were called before repositories had owners; adapters name their base models so.
@@ -75,7 +75,7 @@ def _base(model: str, folder: Path, tokens: SpecialTokens | None, given: str | N
     What an adapter names is looked for on this machine; only a user's own hf:// reaches for the network.
     """
     named = base_of(folder)
-    found = given or (named if Path(named).is_dir() else "")
+    found = given or (named if is_folder(Path(named)) else "")
     if not found and named:
         owner = _OWNERS.get(named, _OWNERS["gpt2"] if named.startswith("gpt2-") else "")
         repository = f"hf://{owner}/{named}" if owner else f"hf://{named}"

@@ -107,7 +107,9 @@ def _recorded(
     """What a preset tells of added tokens, and of the first and last token of a text and its line breaks."""
     told = SpecialTokens(*(config.get(f"{name}_token") for name in ("start", "end", "newline")))
     normalized = config.get("normalized_tokens") or []
-    names = [*told.named().values(), *(normalized if isinstance(normalized, list) else [normalized])]
+    if not isinstance(normalized, list):
+        raise RequestError(f"{where}: normalized_tokens is {quoted(normalized)}, not a list of tokens")
+    names = [*told.named().values(), *normalized]
     if not all(isinstance(name, str) and name in vocabulary for name in names):
         raise RequestError(f"{where}: its tokens are not those of its vocabulary")
     tokens = tokens.over(told)

@@ -49,6 +49,8 @@ class _Loader(_Base):
     """YAML's safe loader, with YAML 1.2's idea of plain values: 5e-5 is a number, 2024-01-01 and 12:30 are texts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        if not isinstance(node, yaml.MappingNode):  # a tag can call anything so
+            raise yaml.constructor.ConstructorError(None, None, "a mapping was expected", node.start_mark)
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -61,19 +63,19 @@ class _Loader(_Base):
 
     def construct_truth(self, node: yaml.ScalarNode) -> bool:
         """True or false; a tag can call anything so."""
-        if node.value.lower() not in self.bool_values:
+        if self.construct_scalar(node).lower() not in self.bool_values:
             raise yaml.constructor.ConstructorError(None, None, "neither true nor false", node.start_mark)
         return self.construct_yaml_bool(node)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
         """A number, or the text that looks like YAML 1.1's base 60; Python counts long with very many digits."""
-        if ":" in node.value:
+        if ":" in self.construct_scalar(node):
             return node.value
         try:
             if len(node.value) > _MAX_DIGITS:
                 raise ValueError("too many digits")
             return self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, IndexError):
             raise yaml.constructor.ConstructorError(None, None, "not a number", node.start_mark) from None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer, split_words
 from kgpt2.checkpoints.checkpoint import Tokenizer
+from kgpt2.checkpoints.longest_match import LongestMatch
 from kgpt2.data.example import Example, Report
 from kgpt2.data.script import convert_script
 from kgpt2.data.text_files import is_blank
@@ -101,7 +102,7 @@ class Reader:
         known = tokenizer.token_to_id
         self._forms = _Forms(known)
         self._settled: set[str] = set()  # signs that are known to stay, wherever they stand
-        self._whole = re.compile(f"({'|'.join(map(re.escape, tokenizer.whole_tokens))})")
+        self._whole = LongestMatch(tokenizer.whole_tokens)
         learned = _has_learned_full_width(tokenizer)
         wide = {half: full for half, full in FULL_WIDTH.items() if full in known and (learned or half not in known)}
         wide |= {half: full for half, full in _LACKED.items() if full in known and half not in known}
@@ -237,7 +238,7 @@ def unknown_in(text: str, tokenizer: Tokenizer) -> list[str]:
     """The words and characters of a text, as the model reads it, that become [UNK], in order, each once."""
     if not isinstance(tokenizer, BertTokenizer) or tokenizer.unknown_id not in tokenizer.encode(text):
         return []
-    plain = re.sub("|".join(map(re.escape, tokenizer.whole_tokens)), " ", text)
+    plain = " ".join(LongestMatch(tokenizer.whole_tokens).split(text)[::2])
     return [word for word in dict.fromkeys(split_words(plain)) if tokenizer.unknown_id in tokenizer.encode(word)]
 
 

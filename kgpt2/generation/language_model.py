@@ -116,7 +116,7 @@ class LanguageModel:
         Raises:
             RequestError: a text is none, or is longer than the context.
         """
-        texts = as_texts("texts", texts)
+        texts, as_typed = as_texts("texts", texts), Settings(as_typed=as_typed).as_typed
         tokenizer = self.tokenizer
         read = texts if as_typed else [self._reader.example(Example(text), Report()).text for text in texts]
         rows = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in read]
@@ -159,8 +159,11 @@ def load(
     """
     if not isinstance(model, str | os.PathLike):
         raise RequestError(f"model: {quoted(model)} will not do, it must be a name or a folder")
+    if not isinstance(base, str | os.PathLike | None):
+        raise RequestError(f"base: {quoted(base)} will not do, it must be a name or a folder")
     tokens = SpecialTokens(start_token, end_token, newline_token)
-    return open_runtime(read_model(os.fsdecode(model), tokens, None if base is None else str(base)), dtype, runtime)
+    given = None if base is None else os.fsdecode(base)
+    return open_runtime(read_model(os.fsdecode(model), tokens, given), dtype, runtime)
 
 
 def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = "auto") -> LanguageModel:

@@ -16,6 +16,19 @@ from kgpt2.verse.notation import parse
 SAMPLERS = ("greedy", "top_k", "top_p", "random", "beam")
 # What an int32 of the compiled loop holds, and what keeps quotients and powers of float32 finite.
 _LARGEST, _SMALL, _LARGE = 2**31 - 1, 1e-6, 1e6
+# What transformers, and this command, call settings otherwise.
+_ELSEWHERE = {
+    "bad_words_ids": "ban",
+    "do_sample": "sampler",
+    "max_tokens": "max_new_tokens",
+    "n": "num_return",
+    "no_repeat_ngram_size": "no_repeat_ngram",
+    "num_beams": "beams",
+    "num_return_sequences": "num_return",
+    "stop_strings": "stop",
+    "top_k": "k",
+    "top_p": "p",
+}
 # Whether a value will do, and what it must be.
 _Range = tuple[Callable[[Any], object], str]
 
@@ -89,7 +102,9 @@ class Settings:
     def __new__(cls, *values: object, **named: object) -> "Settings":
         for name in named:
             if name not in cls.__dataclass_fields__:
-                raise RequestError(f"{name}: there is no such setting{near(name, cls.__dataclass_fields__)}")
+                known = f"; here it is called {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+                hint = known or near(name, cls.__dataclass_fields__)
+                raise RequestError(f"{name}: there is no such setting{hint}")
         return super().__new__(cls)
 
     def __post_init__(self) -> None:

@@ -155,7 +155,10 @@ def test_an_adapter_beside_a_whole_model_is_named(base, tmp_path):
         ({"lora_alpha": "x"}, "lora_alpha is 'x'"),
         ({"r": 0}, "r is 0"),
         ({"alpha_pattern": {"(a+)+$": 1}}, "more than the end of a name"),
-        ({"alpha_pattern": [1]}, "alpha_pattern gives no numbers"),
+        ({"alpha_pattern": [1]}, r"alpha_pattern is \[1\], numbers above 0"),
+        ({"alpha_pattern": {"c_attn": 10**400}}, "alpha_pattern is .*, numbers above 0"),
+        ({"alpha_pattern": {"c_attn": float("nan")}}, "alpha_pattern is .*, numbers above 0"),
+        ({"base_model_name_or_path": "a" * 300}, "a{80}"),
     ],
     ids=str,
 )

@@ -103,9 +103,10 @@ def test_a_stride_of_a_single_place_may_be_anything(tmp_path):
     [
         (lambda file: file.update_links(), "linked twice"),
         (lambda file: file.create_dataset("a", data=np.zeros(9, "f4"), compression="gzip"), "is compressed"),
+        (lambda file: file.create_dataset("a", data=np.zeros(9, "f4"), chunks=(3,)), "is stored in chunks"),
         (lambda file: [file.create_group(f"g{number}") for number in range(8001)], "more than 8,000 objects"),
     ],
-    ids=["graph", "compressed", "many"],
+    ids=["graph", "compressed", "chunks", "many"],
 )
 def test_hdf5_structures(tmp_path, monkeypatch, fill, words):
     def update_links(file):
@@ -116,6 +117,22 @@ def test_hdf5_structures(tmp_path, monkeypatch, fill, words):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         fill(file)
     with pytest.raises(RequestError, match=words), open_hdf5(tmp_path / "a.h5"):
+        pass
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("place", "inner"), [(32, True), (16, False)], ids=["crash", "no-end"])
+def test_trees_of_hdf5_that_lead_back_to_themselves(tmp_path, place, inner):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        for number in range(3000):
+            file.create_group(f"g{number}")
+    data, node = bytearray(path.read_bytes()), -1
+    while (node := data.find(b"TREE", node + 1)) >= 0:
+        if not inner or data[node + 5]:
+            struct.pack_into("<Q", data, node + place, node)
+    path.write_bytes(data)
+    with pytest.raises(RequestError, match="crash or run without end"), open_hdf5(path):
         pass
 
 
@@ -184,6 +201,7 @@ def test_descriptions_of_other_types(tmp_path, family, name, change, words):
         ("tokenizer.json", {"added_tokens": {"没有这个": True}}, "the vocabulary lacks"),
         ("tokenizer.json", {"strip_accents": "x"}, "not true or false"),
         ("tokenizer.json", {"do_lower_case": []}, "not true or false"),
+        ("tokenizer.json", {"normalized_tokens": "[CLS]"}, "not a list of tokens"),
     ],
 )
 def test_presets_of_other_types(chinese_preset, tmp_path, name, change, words):

@@ -69,7 +69,7 @@ def test_other_damage_is_refused(copy):
 
 @pytest.mark.parametrize(
     "values",
-    [{"start_token": 5}, {"end_token": "[END]"}, {"newline_token": ["[SEP]"]}, {"normalized_tokens": "𠀀"}],
+    [{"start_token": 5}, {"end_token": "[END]"}, {"newline_token": ["[SEP]"]}, {"normalized_tokens": ["没有这个"]}],
     ids=str,
 )
 def test_tokens_that_are_not_the_vocabularys_are_refused(copy, values):

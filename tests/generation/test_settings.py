@@ -64,11 +64,16 @@ def test_numbers_of_numpy_and_one_text_are_taken():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("temprature", "temperature"), ("top_k", None), ("max_tokens", "max_new_tokens"), ("K", None)]
+    ("wrong", "hint"),
+    [
+        ("temprature", "; did you mean temperature\\?"),
+        ("top_k", "; here it is called k$"),
+        ("num_return_sequences", "; here it is called num_return$"),
+        ("K", "$"),
+    ],
 )
-def test_a_name_that_is_none(wrong, right, chinese_preset):
+def test_a_name_that_is_none(wrong, hint, chinese_preset):
     lm = kgpt2.load(chinese_preset)
-    hint = f"; did you mean {right}\\?" if right else ""
     for call in (Settings, lambda **values: lm.generate("春", **values), lambda **values: lm.stream("春", **values)):
         with pytest.raises(RequestError, match=f"^{wrong}: there is no such setting{hint}"):
             call(**{wrong: 1})

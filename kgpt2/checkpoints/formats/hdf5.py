@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from kgpt2.checkpoints.formats.hdf5_probe import require_sound
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor
 from kgpt2.errors import RequestError, escaped
 from kgpt2.files import require_regular
@@ -26,6 +27,7 @@ def open_hdf5(path: Path) -> Iterator[dict[str, StoredTensor]]:
             compressed, unwritten or shared.
     """
     require_regular(path, "file of weights")
+    require_sound(path)
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(h5py.File(path, "r"))
@@ -36,6 +38,13 @@ def open_hdf5(path: Path) -> Iterator[dict[str, StoredTensor]]:
         if claimed > length:
             raise RequestError(f"{path}: refused, its tensors share {length:,} bytes and claim {claimed:,}")
         yield tensors
+
+
+def walk(path: str) -> None:
+    """Reads all of a file's description and none of its data; see `hdf5_probe`."""
+    with h5py.File(path, "r") as file:
+        for _ in _Tree(path).datasets(file, "", 0):
+            pass
 
 
 class _Tree:
@@ -93,6 +102,8 @@ def _require_plain(dataset: h5py.Dataset, name: str, where: str) -> None:
         raise RequestError(f"{where}: refused, {name} is compressed, which Keras never does")
     if dataset.id.get_storage_size() != dataset.nbytes:
         raise RequestError(f"{where}: refused, {name} claims {dataset.nbytes:,} bytes that are not in the file")
+    if dataset.chunks is not None:  # the index of the chunks is a structure of its own, read with the data
+        raise RequestError(f"{where}: refused, {name} is stored in chunks, which Keras never does")
 
 
 def _read(dataset: h5py.Dataset, dtype: np.dtype) -> np.ndarray:

@@ -42,7 +42,8 @@ def open_torch(path: Path) -> Iterator[Tensors]:
             else:
                 value, read_bytes = _open_legacy(file, length, str(path))
         except BROKEN as error:
-            raise RequestError(f"{path}: not a PyTorch file that can be read ({escaped(error)})") from None
+            reason = escaped(error) or "it is cut off"
+            raise RequestError(f"{path}: not a PyTorch file that can be read ({reason})") from None
         yield _tensors(value, read_bytes, length, str(path))
 
 
@@ -106,6 +107,8 @@ def _tensors(value: object, read_bytes: ReadBytes, length: int, where: str) -> d
         reach += _span(view) * _dtype(view.storage).itemsize
         tensors[name] = StoredTensor(view.shape, _dtype(view.storage), _reader(view, read_bytes))
     if not tensors:
+        if types := {view.storage.dtype for view in _views(value).values()}:
+            raise RequestError(f"{where}: its tensors are of type {', '.join(sorted(types))}, which no weights are")
         found = ", ".join(map(quoted, list(value)[:3])) if isinstance(value, dict) and value else "nothing"
         raise RequestError(f"{where}: a file of weights is a state dict, tensors by name; this one holds {found}")
     if reach > _TIMES_THE_FILE * length:
