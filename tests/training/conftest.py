@@ -1,9 +1,12 @@
 """A run of a few steps, which the tests change a little."""
 
+import socket
+
 import pytest
 from rich.console import Console
 
 from kgpt2.config import load_config
+from kgpt2.training import processes
 from kgpt2.training.prepare import prepare
 
 BASE = """\
@@ -43,3 +46,21 @@ def run(tmp_path):
         return fit(config, plan, folder, console or Console(quiet=True)), plan, folder
 
     return fit_with
+
+
+@pytest.fixture
+def party(monkeypatch):
+    """Makes what a process holds of the others, all in this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = free.getsockname()
+    monkeypatch.setattr(processes.atexit, "register", lambda _: None)
+    made = []
+
+    def make(number, count=2):
+        made.append(processes.Party(place, number, count))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.part()

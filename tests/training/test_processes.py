@@ -1,4 +1,4 @@
-"""Interrupts: of one process at any moment, and of one of two that train together."""
+"""Interrupts of a run, and of one of two processes that train together."""
 
 import os
 import signal
@@ -11,13 +11,9 @@ import time
 import keras
 import pytest
 
-from kgpt2 import interrupts
-from kgpt2.checkpoints.names import read_model
-from kgpt2.errors import Interrupted, RequestError, WorkError
+from kgpt2.errors import RequestError, WorkError
 from kgpt2.training import processes
-from kgpt2.training.network import TargetModel
 from tests.conftest import ROOT
-from tests.training.test_resume import assert_same_run, recipe  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.backends
 ON_JAX = keras.config.backend() == "jax"
@@ -28,23 +24,6 @@ model:
 data: {source: samples/tang, limit: 32, validation: 0, batching: pad}
 train: {steps: 1000000, batch_size: 8, validate_every: 1000000, checkpoint_every: 20, distribution: data}
 """
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_while_the_step_is_traced(recipe, number, monkeypatch):  # noqa: F811
-    recipe("whole")
-
-    def compute_loss(self, *arguments, original=TargetModel.compute_loss, **others):
-        signal.raise_signal(number)
-        monkeypatch.undo()
-        return original(self, *arguments, **others)
-
-    monkeypatch.setattr(TargetModel, "compute_loss", compute_loss)
-    with pytest.raises(Interrupted, match=r"interrupted after step 1; .*preset\n--resume goes on from the last"):
-        recipe("stopped")
-    read_model(str(recipe.folder / "stopped"))
-    recipe("stopped", resume=True)
-    assert_same_run(recipe.folder / "stopped", recipe.folder / "whole")
 
 
 class Two:
@@ -136,24 +115,6 @@ def test_wrong_variables(variables, words, monkeypatch):
         processes.meet()
 
 
-@pytest.fixture
-def party(monkeypatch):
-    """Makes what a process holds of the others, all in this one."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = free.getsockname()
-    monkeypatch.setattr(processes.atexit, "register", lambda _: None)
-    made = []
-
-    def make(number, count=2):
-        made.append(processes.Party(place, number, count))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.part()
-
-
 def test_processes_meet_and_notice_who_leaves(party):
     others = [party(1, 3), party(2, 3)]  # they may come before process 0
     threads = [threading.Thread(target=one.gather) for one in others]
@@ -176,10 +137,8 @@ def test_who_waits_in_vain_says_for_whom(number, party, monkeypatch):
         party(number).gather()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_who_waits_can_be_interrupted(number, party):
-    waiting = party(number)
-    with interrupts.held_back(lambda: None):
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            waiting.gather()
+def test_signals_that_come_in_the_middle_of_a_run(process):
+    done = process(
+        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", ROOT / "tests/training/interrupts_here.py"
+    )
+    assert done.status == 0, done.out
