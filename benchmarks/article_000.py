@@ -43,7 +43,7 @@ def run(name: str, model: str) -> dict:
     from transformers import AutoModelForCausalLM
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.engine import Clock, generate, prepare_prompts
+    from kgpt2.generation.decoder import Clock, generate, prepare_prompts
     from kgpt2.generation.settings import Settings
 
     prompt, max_length = PROMPTS[name]

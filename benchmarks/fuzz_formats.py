@@ -127,7 +127,7 @@ def _checkpoint(folder: Path) -> Sample:
     import keras
 
     from kgpt2.config import Config
-    from kgpt2.training.checkpoints import latest_checkpoint, save_checkpoint
+    from kgpt2.training.snapshots import latest_checkpoint, save_checkpoint
 
     config = Config.model_validate(
         {"model": {"from_scratch": {}}, "data": {"source": "samples/tang"}, "train": {"steps": 9}}

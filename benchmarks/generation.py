@@ -205,7 +205,7 @@ def with_llama(root: Path, route: str, batch: int, total: int):
 def with_kgpt2(root: Path, route: str, batch: int, total: int):
     """kgpt2's engine on OpenVINO ("kgpt2"), and on the Keras backend ("loop")."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.engine import Clock, generate
+    from kgpt2.generation.decoder import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings

@@ -126,7 +126,7 @@ def with_transformers(options: argparse.Namespace):
 def with_kgpt2(options: argparse.Namespace):
     """kgpt2's compiled loop."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.engine import Clock, generate
+    from kgpt2.generation.decoder import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings

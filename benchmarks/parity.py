@@ -34,7 +34,7 @@ def main() -> None:
     from transformers import AutoModelForCausalLM
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.engine import Clock, generate
+    from kgpt2.generation.decoder import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings

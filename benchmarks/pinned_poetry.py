@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 
 from kgpt2.data.poetry.download import COMMIT
-from kgpt2.data.poetry.files import PARTS, poem_files
+from kgpt2.data.poetry.shelves import PARTS, poem_files
 
 HEAD = f"""\
 # Files of github.com/chinese-poetry/chinese-poetry at {COMMIT}: SHA-256, bytes, name; a folder

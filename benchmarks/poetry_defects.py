@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kgpt2.data.example import Report
 from kgpt2.data.poetry.collection import open_poetry
-from kgpt2.data.poetry.files import PARTS
+from kgpt2.data.poetry.shelves import PARTS
 from kgpt2.errors import RequestError
 
 

@@ -86,7 +86,7 @@ def nodes(model: str, weights: str, rows: int) -> dict:
     """Milliseconds of a step by kind of node, behind 100 tokens."""
     from kgpt2.checkpoints.names import read_model
     from kgpt2.checkpoints.tensors import read_all
-    from kgpt2.generation.openvino_graph import build_graph
+    from kgpt2.generation.openvino.graph import build_graph
 
     checkpoint = read_model(model)
     with checkpoint.open_weights() as tensors:

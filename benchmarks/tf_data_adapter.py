@@ -25,7 +25,7 @@ def measure(variant: str) -> float:
     import tensorflow as tf
 
     import kgpt2.models as models
-    from kgpt2.evaluation.likelihood import TargetModel
+    from kgpt2.training.target import TargetModel
 
     rng = np.random.default_rng(0)
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(str, range(VOCABULARY - 5))]

@@ -94,9 +94,9 @@ def with_keras(config: Config, plan) -> list[float]:
     """The loss of each step of kgpt2's own network and optimizer: a Keras epoch of one step each."""
     import keras
 
-    from kgpt2.evaluation.likelihood import LOSS
     from kgpt2.training.feed import dataset
     from kgpt2.training.network import build, trainable_network
+    from kgpt2.training.target import LOSS
 
     keras.utils.set_random_seed(0)
     network = trainable_network(build(config, plan), config, plan.updates)

@@ -26,8 +26,8 @@ ROOMS = [
 ]
 # The one way up, inside a method: a Keras task's own `generate` runs on the engine.
 HOOKS = {
-    ("models/causal_lm.py", "kgpt2.generation.keras_generate"),
-    ("models/causal_lm.py", "kgpt2.generation.keras_runtime"),
+    ("models/causal_lm.py", "kgpt2.generation.keras.task_generate"),
+    ("models/causal_lm.py", "kgpt2.generation.keras.runtime"),
 }
 WITHOUT_KERAS = (
     "checkpoints",
@@ -91,7 +91,7 @@ def test_rooms_without_keras_import_none(process):
         for path in MODULES
         if room(path) in WITHOUT_KERAS and path.name not in ("tfdata.py", "builder.py")
     ]
-    modules += ["kgpt2.generation.language_model", "kgpt2.generation.openvino_runtime", "kgpt2.training.prepare"]
+    modules += ["kgpt2.generation.language_model", "kgpt2.generation.openvino.runtime", "kgpt2.training.prepare"]
     program = (
         "import sys\n"
         + "".join(f"import {module}\n" for module in modules)

@@ -21,7 +21,7 @@ SIZES = {"poem": 22_557, "ancient": 25_370}
 def test_the_real_checkpoints(model, prompt, tmp_path):
     torch = pytest.importorskip("torch")
     import kgpt2.models as models
-    from kgpt2.generation.keras_runtime import KerasRuntime
+    from kgpt2.generation.keras.runtime import KerasRuntime
     from tests.parity.test_conversion import assert_same_tokens, greedy, reloaded, transformers_says
 
     checkpoint = read_model(model)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from kgpt2.bench.environment import device
-from kgpt2.bench.serve import start
+from kgpt2.bench.routes import start
 from kgpt2.bench.throughput import Case, measure
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kgpt2.bench.serve import start
+from kgpt2.bench.routes import start
 from kgpt2.bench.turns import Route, paired_ratio, spread
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.hugging_face import HuggingFaceFolder

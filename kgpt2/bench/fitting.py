@@ -8,7 +8,7 @@ import kgpt2.models as models  # first: it brings Keras up the quiet way
 import keras  # isort: skip
 import numpy as np
 
-from kgpt2.bench.prompts import drawn_prompts
+from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.names import read_model

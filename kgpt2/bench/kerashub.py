@@ -9,8 +9,8 @@ import keras  # isort: skip
 import keras_hub  # isort: skip
 import numpy as np
 
+from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.fitting import drawn_batches, timed_fit
-from kgpt2.bench.prompts import drawn_prompts
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model

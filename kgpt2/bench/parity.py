@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from kgpt2.bench.prompts import drawn_prompts
+from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
@@ -101,7 +101,7 @@ def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Mo
 
 def compare_greedy(lm: LanguageModel, network: torch.nn.Module) -> dict:
     """Greedy tokens of a few prompts, no default bans; a row that parts at a near tie is excused and counted."""
-    from kgpt2.generation.engine import Clock, generate
+    from kgpt2.generation.decoder import Clock, generate
     from kgpt2.generation.rows import Prompt
     from kgpt2.generation.settings import Settings
 

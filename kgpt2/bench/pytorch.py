@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from kgpt2.bench.prompts import drawn_prompts
+from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.reply import timed
 from kgpt2.bench.turns import THREADS
 from kgpt2.checkpoints.checkpoint import Tokenizer

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from kgpt2.bench.serve import start
+from kgpt2.bench.routes import start
 from kgpt2.bench.turns import paired_ratio, spread
 
 

@@ -20,7 +20,7 @@ def list_sources(as_json) -> None:
     """List the named data sources; a file, a pattern or a list of files is a source too."""
     import json
 
-    from kgpt2.data.poetry.files import PARTS
+    from kgpt2.data.poetry.shelves import PARTS
     from kgpt2.data.sources import NAMES
 
     sources = [{"name": name, "description": text.partition(": ")[2]} for name, text in NAMES.items()]

@@ -13,6 +13,7 @@ from kgpt2.cli.options import (
     runtime_options,
     say,
 )
+from kgpt2.generation import decoder
 
 
 @click.command("generate")
@@ -94,7 +95,7 @@ def command(
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.data.reading import Noticed
     from kgpt2.errors import RequestError
-    from kgpt2.generation import bulk, engine
+    from kgpt2.generation import bulk
     from kgpt2.generation.language_model import choose_runtime, open_runtime
     from kgpt2.generation.prompts import Prompts, reader_of
     from kgpt2.generation.settings import Settings
@@ -125,7 +126,7 @@ def command(
     way_out = " (it has read classical verse alone; --model names another)" if model in MODELS else ""
     for place, text in texts.placed():
         try:
-            (ready,) = engine.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
+            (ready,) = decoder.prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
         except RequestError as error:
             raise RequestError(f"{place}{error}") from None
         if not settings.as_typed and (replaced := noticed.replaced(text)):
@@ -146,7 +147,7 @@ def command(
             return
 
     lm = open_runtime(checkpoint, dtype, runtime)
-    clock = engine.Clock(startup=time.perf_counter() - began)
+    clock = decoder.Clock(startup=time.perf_counter() - began)
     if out is not None:
         seed = _write(lm, texts, total, settings, part, as_json, clock)
     else:
@@ -163,14 +164,14 @@ def command(
 
 def _each(lm, texts, settings, clock):
     """The generations of all prompts."""
-    from kgpt2.generation.engine import generate
+    from kgpt2.generation.decoder import generate
 
     return generate(lm.runtime, lm.tokenizer, lm.prepare(list(texts), settings), settings, clock)
 
 
 def _stream(lm, texts, settings, clock):
     """Prints each completion as it comes, and yields the generations."""
-    from kgpt2.generation.engine import stream
+    from kgpt2.generation.decoder import stream
 
     for prompt in lm.prepare(list(texts), settings):
         click.echo(prompt.text, nl=False)

@@ -3,6 +3,7 @@
 import click
 
 from kgpt2.cli.options import debug_option, json_option, say, show
+from kgpt2.generation.openvino import cache as compiled_cache
 
 
 @click.command("models")
@@ -15,8 +16,6 @@ def command(clear_cache, as_json) -> None:
 
     if clear_cache:
         from rich.filesize import decimal
-
-        from kgpt2.generation import compiled_cache
 
         freed = compiled_cache.clear()
         if as_json:

@@ -1,6 +1,6 @@
 """The run configuration."""
 
-from kgpt2.config.loading import dump_config, load_config
+from kgpt2.config.recipes import dump_config, load_config
 from kgpt2.config.sections import (
     Config,
     DataSection,

@@ -22,7 +22,7 @@ _KGPT2 = {
     "task": ("kgpt2.models.causal_lm", "kgpt2", "ChineseGPT2CausalLM"),
 }
 _KERAS_HUB = {
-    "own_tokenizer": ("kgpt2.models.bpe_tokenizer", "kgpt2", "GPT2Tokenizer"),
+    "own_tokenizer": ("kgpt2.models.gpt2_tokenizer", "kgpt2", "GPT2Tokenizer"),
     "backbone": ("keras_hub.src.models.gpt2.gpt2_backbone", "keras_hub", "GPT2Backbone"),
     "tokenizer": ("keras_hub.src.models.gpt2.gpt2_tokenizer", "keras_hub", "GPT2Tokenizer"),
     "preprocessor": (

@@ -11,9 +11,9 @@ from kgpt2.checkpoints.bert_tokenizer import BertTokenizer, split_words
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.longest_match import LongestMatch
 from kgpt2.data.example import Example, Report
-from kgpt2.data.script import convert_script
 from kgpt2.data.text_files import is_blank
 from kgpt2.verse.han import FULL_WIDTH, is_han
+from kgpt2.verse.script import convert_script
 
 # What a report counts.
 FORMS = "marks or characters in the form that the model knows"

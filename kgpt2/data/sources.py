@@ -10,17 +10,17 @@ from pathlib import Path
 from kgpt2.assets import SAMPLES, sample_path
 from kgpt2.data.couplets import open_couplets, open_verse_couplets
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.genres import PARTS as VERSE_PARTS
-from kgpt2.data.genres import open_verse
+from kgpt2.data.marked_verse import PARTS as VERSE_PARTS
+from kgpt2.data.marked_verse import open_verse
 from kgpt2.data.poetry.collection import open_poetry
 from kgpt2.data.poetry.download import fetch
-from kgpt2.data.script import convert_script
 from kgpt2.data.splits import SPLITS, split_of
 from kgpt2.data.template import Columns
 from kgpt2.data.text_files import open_files
 from kgpt2.data.tifu.posts import open_tifu
 from kgpt2.errors import RequestError
 from kgpt2.files import user_path
+from kgpt2.verse.script import convert_script
 
 # What `kgpt2 data list` tells of each named source.
 NAMES = {

@@ -8,7 +8,7 @@ from kgpt2.errors import RequestError
 from kgpt2.evaluation.bert_score import bert_score
 from kgpt2.evaluation.form_metrics import form_metrics
 from kgpt2.evaluation.text_metrics import copy_rate, free_metrics, reference_metrics
-from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.decoder import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.rows import Generation
 from kgpt2.generation.settings import Settings

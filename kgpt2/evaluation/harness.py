@@ -20,7 +20,7 @@ from lm_eval.utils import get_rolling_token_windows
 from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.scoring import Window, score_windows
-from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.decoder import Clock, generate
 from kgpt2.generation.language_model import load
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings

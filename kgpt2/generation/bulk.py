@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from kgpt2.errors import RequestError, WorkError, quoted
 from kgpt2.files import read_object, require_regular
-from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.decoder import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation

@@ -16,8 +16,8 @@ from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError, near, quoted
-from kgpt2.generation import engine
-from kgpt2.generation.engine import Clock, Generation, prepare_prompts
+from kgpt2.generation import decoder
+from kgpt2.generation.decoder import Clock, Generation, prepare_prompts
 from kgpt2.generation.processors import log_probabilities
 from kgpt2.generation.prompts import reader_of
 from kgpt2.generation.rows import Prompt
@@ -90,7 +90,7 @@ class LanguageModel:
         """
         settings = changed(settings, changes)
         ready = self.prepare(as_texts("prompts", prompts), settings)
-        return list(engine.generate(self.runtime, self.tokenizer, ready, settings, clock or Clock()))
+        return list(decoder.generate(self.runtime, self.tokenizer, ready, settings, clock or Clock()))
 
     def stream(
         self, prompt: str, settings: Settings | None = None, clock: Clock | None = None, **changes: Any
@@ -103,7 +103,7 @@ class LanguageModel:
         if settings.sampler == "beam" or settings.script or settings.num_return > 1:
             raise RequestError("stream: gives one text as it grows; not with sampler beam, script or num_return")
         (ready,) = self.prepare([as_text("prompt", prompt)], settings)
-        pieces = engine.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock())
+        pieces = decoder.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock())
         return (piece for piece in pieces if isinstance(piece, str))
 
     def score(self, texts: str | Iterable[str], as_typed: bool = False) -> list[Score]:
@@ -172,14 +172,14 @@ def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = 
         if value not in known:
             raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}{near(str(value), known)}")
     if choose_runtime(dtype, runtime) == "openvino":
-        from kgpt2.generation.openvino_runtime import OpenVinoRuntime
+        from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 
         return LanguageModel(checkpoint, OpenVinoRuntime(checkpoint, dtype))
     with checkpoint.open_weights():
         pass  # broken files are found before the seconds that Keras takes
     from kgpt2.models import load_task  # first: it brings Keras up the quiet way
 
-    from kgpt2.generation.keras_runtime import KerasRuntime, all_devices  # isort: skip
+    from kgpt2.generation.keras.runtime import KerasRuntime, all_devices  # isort: skip
 
     distribution = all_devices()
     with distribution.scope() if distribution else contextlib.nullcontext():

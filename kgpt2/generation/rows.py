@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from kgpt2.data.script import convert_script
 from kgpt2.generation.forms import characters_of
 from kgpt2.generation.settings import Settings
 from kgpt2.verse.plan import Need, Plans
+from kgpt2.verse.script import convert_script
 
 
 class Codec(Protocol):

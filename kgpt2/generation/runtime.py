@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from kgpt2.generation.compiled_loop import CompiledLoop
+    from kgpt2.generation.keras.loop import CompiledLoop
 
 # Where shapes are compiled they are rounded up to these, so that other prompts meet programs that exist already.
 PREFILL_STEP, CAPACITY_STEP = 16, 64

@@ -24,8 +24,8 @@ class ChineseGPT2CausalLM(keras_hub.models.GPT2CausalLM):
     def make_generate_function(self):
         """KerasHub's hook: what fills in a batch of token ids."""
         # Here and not above: the engine lies over the models and imports them.
-        from kgpt2.generation.keras_generate import can_drive, continue_rows
-        from kgpt2.generation.keras_runtime import KerasRuntime
+        from kgpt2.generation.keras.runtime import KerasRuntime
+        from kgpt2.generation.keras.task_generate import can_drive, continue_rows
 
         if self.generate_function is None and can_drive(self.sampler):
             self._runtime = self._runtime or KerasRuntime(self)  # outlives the sampler

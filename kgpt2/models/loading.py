@@ -19,8 +19,8 @@ from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors, read_all
 from kgpt2.models.backbone import ChineseGPT2Backbone
-from kgpt2.models.bpe_tokenizer import GPT2Tokenizer
 from kgpt2.models.causal_lm import ChineseGPT2CausalLM
+from kgpt2.models.gpt2_tokenizer import GPT2Tokenizer
 from kgpt2.models.preprocessor import ChineseGPT2CausalLMPreprocessor
 from kgpt2.models.tokenizer import ChineseGPT2Tokenizer
 from kgpt2.writing import require_room, whole_folder

@@ -11,25 +11,25 @@ from rich.console import Console
 from kgpt2 import interrupts
 from kgpt2.config import Config, dump_config
 from kgpt2.errors import Interrupted, Kgpt2Error, RequestError, WorkError
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.models import save_preset
 from kgpt2.training import processes
-from kgpt2.training.checkpoints import Checkpoint, Saved, latest_checkpoint, save_checkpoint
 from kgpt2.training.compilation import jit_compile
 from kgpt2.training.curves import draw_curves
 from kgpt2.training.devices import distributed
 from kgpt2.training.feed import dataset
 from kgpt2.training.folder import interrupted, is_complete
 from kgpt2.training.guard import Guard, is_out_of_memory, out_of_memory
-from kgpt2.training.meter import Meter
 from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import Plan
-from kgpt2.training.progress import Shown
 from kgpt2.training.record import Recorded
 from kgpt2.training.samples import Samples
+from kgpt2.training.snapshots import Saved, Snapshot, latest_snapshot, save_snapshot
 from kgpt2.training.state import variables_of
 from kgpt2.training.summary import summarise
 from kgpt2.training.tensorboard import TensorBoard
+from kgpt2.training.terminal import Shown
+from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_json, write_text
 
 
@@ -70,7 +70,7 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Calla
     task = build(config, plan)
     network = trainable_network(task, config, plan.updates, jit_compile(config, plan, task))
     variables, data = variables_of(network), plan.train.fingerprint
-    checkpoint = latest_checkpoint(folder, config, data, tell) if resume else None
+    checkpoint = latest_snapshot(folder, config, data, tell) if resume else None
     if resume and not checkpoint:
         if is_complete(folder):
             raise RequestError(
@@ -93,9 +93,9 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Calla
         guard.require_finite(variables)
         progress = {name: one.progress() for name, one in kept.items()}
         progress["seconds"] = before + time.perf_counter() - began
-        save_checkpoint(folder, step, variables, progress, config, data, config.train.keep_checkpoints)
+        save_snapshot(folder, step, variables, progress, config, data, config.train.keep_checkpoints)
 
-    meter = Meter(plan.train, batches, accumulate)
+    meter = TokenMeter(plan.train, batches, accumulate)
     guard = Guard(meter, plan.train, plan.tokenizer, folder, console)
     shown = Shown(meter, batches, console)
     recorded = Recorded(folder, meter, plan.train.per_epoch, save, config.train.early_stopping)
@@ -153,7 +153,7 @@ class _Restored(keras.callbacks.Callback):
     Where the checkpoint ended an interval, its metrics belong to the past.
     """
 
-    def __init__(self, checkpoint: Checkpoint, variables: list[keras.Variable], interval: int):
+    def __init__(self, checkpoint: Snapshot, variables: list[keras.Variable], interval: int):
         super().__init__()
         self._checkpoint, self._variables, self._interval = checkpoint, variables, interval
 

@@ -12,9 +12,9 @@ from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.config import Config
 from kgpt2.data.batches import Batch, Batches
 from kgpt2.errors import WorkError
-from kgpt2.evaluation.likelihood import LOSS
 from kgpt2.evaluation.perplexity import perplexity
-from kgpt2.training.meter import Meter
+from kgpt2.training.target import LOSS
+from kgpt2.training.token_meter import TokenMeter
 
 # Rows of a batch that an error shows, and characters of each.
 _ROWS, _CHARACTERS = 3, 40
@@ -33,7 +33,7 @@ class Guard(keras.callbacks.Callback):
         console: is warned.
     """
 
-    def __init__(self, meter: Meter, batches: Batches, tokenizer: Tokenizer, folder: Path, console: Console):
+    def __init__(self, meter: TokenMeter, batches: Batches, tokenizer: Tokenizer, folder: Path, console: Console):
         super().__init__()
         self._meter, self._batches, self._tokenizer = meter, batches, tokenizer
         self._folder, self._console = folder, console

@@ -3,13 +3,13 @@
 import keras_hub
 
 from kgpt2.config import Config, Lora
-from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models import from_scratch, load_task
 from kgpt2.models.dropout import hash_masks
 from kgpt2.models.loading import dense_layers
 from kgpt2.models.rematerialisation import rematerialised_logits
 from kgpt2.training.optimizer import make_optimizer
 from kgpt2.training.prepare import Plan
+from kgpt2.training.target import TargetModel
 
 # GPT-2's own, where a configuration that starts from nothing names none.
 SCRATCH_DROPOUT = 0.1

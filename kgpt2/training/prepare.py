@@ -21,7 +21,7 @@ from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, token
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
 from kgpt2.files import user_path
-from kgpt2.generation.engine import prepare_prompts
+from kgpt2.generation.decoder import prepare_prompts
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings
 

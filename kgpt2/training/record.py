@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras
 
-from kgpt2.evaluation.likelihood import LOSS, likelihood_report
-from kgpt2.training.meter import Meter
+from kgpt2.training.target import LOSS, likelihood_report
+from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
 
 
@@ -28,7 +28,7 @@ class Recorded(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, folder: Path, meter: Meter, per_epoch: int, save: Callable[[], None], patience: int | None = None
+        self, folder: Path, meter: TokenMeter, per_epoch: int, save: Callable[[], None], patience: int | None = None
     ):
         super().__init__()
         self._path, self._meter, self._save, self._per_epoch = folder / "metrics.csv", meter, save, per_epoch

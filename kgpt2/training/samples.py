@@ -7,12 +7,12 @@ import keras
 from rich.console import Console
 
 from kgpt2.errors import escaped
-from kgpt2.evaluation.likelihood import LOSS
-from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.decoder import Clock, generate
 from kgpt2.generation.rows import Codec, Prompt
 from kgpt2.generation.runtime import Runtime
 from kgpt2.generation.settings import Settings
-from kgpt2.training.meter import Meter
+from kgpt2.training.target import LOSS
+from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
 
 # Characters of the line on the terminal.
@@ -40,7 +40,7 @@ class Samples(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
-        meter: Meter,
+        meter: TokenMeter,
         prompts: Sequence[Prompt],
         settings: Settings,
         runtime: Runtime,

@@ -5,16 +5,16 @@ import keras_hub
 
 from kgpt2.config import Config
 from kgpt2.models.loading import count_parameters
-from kgpt2.training.meter import Meter
+from kgpt2.training.flops import device_name, peak_flops, training_flops
 from kgpt2.training.record import Recorded
-from kgpt2.training.throughput import device_name, peak_flops, training_flops
+from kgpt2.training.token_meter import TokenMeter
 
 
 def summarise(
     config: Config,
     network: keras.Model,
     backbone: keras_hub.models.GPT2Backbone,
-    meter: Meter,
+    meter: TokenMeter,
     recorded: Recorded,
     per_epoch: int,
     seconds: float,

@@ -195,7 +195,7 @@ def test_an_adapter_of_another_base(base, tmp_path):
 
 
 def test_the_compiled_model_belongs_to_adapter_and_base(base, tmp_path):
-    from kgpt2.generation.compiled_cache import key_of
+    from kgpt2.generation.openvino.cache import key_of
 
     adapt(base, tmp_path / "adapter")
     own = shutil.copytree(base, tmp_path / "base")

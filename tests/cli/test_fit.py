@@ -64,7 +64,7 @@ def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
-    from kgpt2.training.meter import Meter
+    from kgpt2.training.token_meter import Meter
 
     ends = iter(range(100))
     original = Meter.on_train_batch_end

@@ -108,7 +108,7 @@ def test_the_guard_sees_native_code(guarded, preload):
 
 def test_openvino_keeps_its_converter_and_the_telemetry_its_user(guarded):
     program = (
-        "import sys, kgpt2.generation.openvino_library as library\n"
+        "import sys, kgpt2.generation.openvino.library as library\n"
         "assert library.ov.convert_model\n"
         "assert 'openvino_telemetry' not in sys.modules\n"
         "import importlib.util\n"

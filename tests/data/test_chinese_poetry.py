@@ -5,7 +5,7 @@ import pytest
 
 from kgpt2.data.example import Report
 from kgpt2.data.poetry.collection import open_poetry, read_poems
-from kgpt2.data.poetry.files import PARTS, poem_files
+from kgpt2.data.poetry.shelves import PARTS, poem_files
 from kgpt2.errors import RequestError
 
 MOON = ["床前看月光，疑是地上霜。", "舉頭望山月，低頭思故鄉。"]

@@ -9,7 +9,7 @@ import pytest
 from kgpt2.data.example import Report
 from kgpt2.data.poetry.collection import open_poetry
 from kgpt2.data.poetry.download import fetch, pinned_files
-from kgpt2.data.poetry.files import PARTS
+from kgpt2.data.poetry.shelves import PARTS
 from kgpt2.errors import WorkError
 
 

@@ -32,7 +32,7 @@ print(json.dumps(found))
 def test_poems_become_a_tensorflow_dataset_from_each_place(poetry, tmp_path, process):
     from kgpt2.data.example import Report
     from kgpt2.data.poetry.collection import read_poems
-    from kgpt2.data.poetry.files import PARTS
+    from kgpt2.data.poetry.shelves import PARTS
     from kgpt2.data.splits import split_of
 
     result = process("-c", PROGRAM, poetry, tmp_path / "tfds")

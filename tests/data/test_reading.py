@@ -9,7 +9,7 @@ from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import ENDS, FORMS, Reader, read_examples, unknown_in
 from kgpt2.data.sources import inline
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
-from kgpt2.generation.engine import prepare_prompts
+from kgpt2.generation.decoder import prepare_prompts
 from kgpt2.generation.settings import Settings
 
 HAN = "春眠不觉晓处闻啼鸟文件名网址他说你好风凤国第一句静夜思山"

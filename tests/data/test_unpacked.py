@@ -8,7 +8,7 @@ import pytest
 from kgpt2.data import example, unpacked
 from kgpt2.data.example import Report
 from kgpt2.data.text_files import open_files
-from kgpt2.data.tifu.rows import read_rows
+from kgpt2.data.tifu.json_lines import read_posts
 from kgpt2.errors import RequestError
 
 pytestmark = pytest.mark.timeout(30)
@@ -18,7 +18,7 @@ def read(path):
     return [found.text for found in open_files([str(path)]).read(Report())]
 
 
-@pytest.mark.parametrize("reader", [read, lambda path: list(read_rows(path, "short", Report()))], ids=["text", "tifu"])
+@pytest.mark.parametrize("reader", [read, lambda path: list(read_posts(path, "short", Report()))], ids=["text", "tifu"])
 @pytest.mark.parametrize("piece", [b"\n", b"\0", b"{},\n"], ids=["lines", "zeros", "rows"])
 def test_an_archive_that_unfolds_without_end_is_refused(tmp_path, monkeypatch, reader, piece):
     monkeypatch.setattr(unpacked, "_UNLOOKED", 1 << 20)

@@ -66,7 +66,7 @@ def test_traditional_characters(lm):
     assert one.prompt == "風"
     assert one.text.startswith("風")
     assert one.text == "風" + one.completion
-    from kgpt2.data.script import convert_script
+    from kgpt2.verse.script import convert_script
 
     (simplified,) = convert_script([one.text], "simplified")
     (again,) = lm.generate("风", form="五绝", seed=4)

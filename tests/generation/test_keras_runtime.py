@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.generation.engine import Clock, generate, prepare_prompts, stream
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.decoder import Clock, generate, prepare_prompts, stream
+from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.generation.settings import Settings
 
 pytestmark = pytest.mark.backends

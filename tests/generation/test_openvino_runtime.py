@@ -7,10 +7,10 @@ import pytest
 
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
-from kgpt2.generation import compiled_cache
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
-from kgpt2.generation.openvino_graph import GROUP, build_graph, quantize_int4, quantize_int8
-from kgpt2.generation.openvino_runtime import OpenVinoRuntime
+from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.generation.openvino import cache as compiled_cache
+from kgpt2.generation.openvino.graph import GROUP, build_graph, quantize_int4, quantize_int8
+from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 from kgpt2.generation.settings import Settings
 from tests import hugging_face
 from tests.parity.test_conversion import assert_same_tokens, transformers_says

@@ -88,7 +88,7 @@ def test_asyncio(readers):
 
 @pytest.mark.backends
 def test_a_program_is_compiled_once_and_its_seconds_are_those_of_who_waits(chinese_preset):
-    from kgpt2.generation.engine import Clock
+    from kgpt2.generation.decoder import Clock
 
     lm = kgpt2.load(chinese_preset, runtime="keras")
     clocks = [Clock() for _ in range(4)]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import kgpt2.models as models
-from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.models.rematerialisation import Rematerialised, rematerialised_logits
+from kgpt2.training.target import TargetModel
 
 pytestmark = pytest.mark.backends
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(0x4E00 + index) for index in range(95))]

@@ -9,8 +9,8 @@ import pytest
 
 from kgpt2.checkpoints.names import read_model
 from kgpt2.conversion.convert import convert
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.generation.settings import Settings
 from tests import hugging_face
 

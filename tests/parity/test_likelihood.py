@@ -10,7 +10,7 @@ from kgpt2.checkpoints.preset import read_preset
 from kgpt2.data.example import Example
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.scoring import score
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.keras.runtime import KerasRuntime
 from tests.parity.networks import as_transformers
 
 torch = pytest.importorskip("torch")
@@ -27,7 +27,7 @@ def runtime_of(request):
     if request.param == "keras":
         return lambda preset, task: KerasRuntime(task)
     pytest.importorskip("openvino")
-    from kgpt2.generation.openvino_runtime import OpenVinoRuntime
+    from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 
     return lambda preset, task: OpenVinoRuntime(preset)
 

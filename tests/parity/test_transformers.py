@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.generation.engine import Clock, generate, prepare_prompts
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings
 from tests.parity.networks import as_transformers
@@ -43,8 +43,8 @@ def test_logits(pair):
 def test_loss_and_its_step(pair):
     """The loss over real targets, and one AdamW step."""
     from kgpt2.config import TrainSection
-    from kgpt2.evaluation.likelihood import LOSS, TargetModel
     from kgpt2.training.optimizer import make_optimizer
+    from kgpt2.training.target import LOSS, TargetModel
 
     preset, task, network = pair
     ids, mask = batch(preset)
@@ -124,7 +124,7 @@ def test_beam_search(pair, runtime, changes, tmp_path):
     preset, network = read_preset(tmp_path / "preset"), as_transformers(backbone)
     if runtime == "openvino":
         pytest.importorskip("openvino")
-        from kgpt2.generation.openvino_runtime import OpenVinoRuntime
+        from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(preset)
     else:

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.evaluation.likelihood import TargetModel
 from kgpt2.training.guard import is_out_of_memory
 from kgpt2.training.prepare import prepare
 from kgpt2.training.state import is_whole
+from kgpt2.training.target import TargetModel
 
 pytestmark = pytest.mark.backends
 
@@ -38,16 +38,16 @@ def test_a_loss_that_is_no_number_stops_the_run(run, plan, tmp_path):
 @pytest.fixture
 def poisoned(monkeypatch):
     """The rate is no number any more from a batch on."""
-    from kgpt2.training.meter import Meter
+    from kgpt2.training.token_meter import TokenMeter
 
     def at(number):
-        def poison(self, batch, logs=None, original=Meter.on_train_batch_begin):
+        def poison(self, batch, logs=None, original=TokenMeter.on_train_batch_begin):
             original(self, batch, logs)
             if self.batches == number:
                 self.model.optimizer.learning_rate = float("nan")
 
         monkeypatch.setattr("kgpt2.training.network.make_optimizer", lambda *_: keras.optimizers.Adam(1e-3))
-        monkeypatch.setattr(Meter, "on_train_batch_begin", poison)
+        monkeypatch.setattr(TokenMeter, "on_train_batch_begin", poison)
 
     return at
 

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from kgpt2.config import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.training.checkpoints import Saved, latest_checkpoint
 from kgpt2.training.fit import fit
-from kgpt2.training.meter import Meter
 from kgpt2.training.prepare import prepare
+from kgpt2.training.snapshots import Saved, latest_snapshot
+from kgpt2.training.token_meter import TokenMeter
 from tests.training.conftest import BASE, read_events
 
 pytestmark = pytest.mark.backends
@@ -141,7 +141,7 @@ def test_other_damages(tmp_path):
         folder.mkdir(parents=True)
         if content:
             (folder / "progress.json").write_text(content)
-    assert latest_checkpoint(tmp_path, config, "data", told.append) is None
+    assert latest_snapshot(tmp_path, config, "data", told.append) is None
     assert [line.partition(":")[0][-1] for line in told] == ["3", "2", "1"]
 
 
@@ -186,7 +186,7 @@ def test_a_complete_run_goes_on_only_if_it_is_given_more(recipe):
 
 
 def test_an_interrupt_says_how_to_go_on(recipe, monkeypatch):
-    monkeypatch.setattr(Meter, "on_train_batch_begin", interrupted)
+    monkeypatch.setattr(TokenMeter, "on_train_batch_begin", interrupted)
     with pytest.raises(WorkError, match="before the first step"):
         recipe("unborn")
     monkeypatch.undo()
@@ -200,12 +200,12 @@ def test_samples_and_curves_of_a_resumed_run_are_neither_doubled_nor_lost(recipe
     prompts = ["sample.prompts=[春, 白日依山尽]", "sample.max_new_tokens=4", "train.epochs=2"]
     recipe("whole", *prompts)
 
-    def kill(self, batch, logs=None, original=Meter.on_train_batch_end):
+    def kill(self, batch, logs=None, original=TokenMeter.on_train_batch_end):
         original(self, batch, logs)
         if self.batches == 5:  # after the validation of step 4, which the checkpoint of step 3 knows nothing of
             raise Killed
 
-    monkeypatch.setattr(Meter, "on_train_batch_end", kill)
+    monkeypatch.setattr(TokenMeter, "on_train_batch_end", kill)
     with pytest.raises(Killed):
         recipe("killed", *prompts)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import pytest
 
 from kgpt2.config import Config
 from kgpt2.errors import RequestError
-from kgpt2.training.checkpoints import latest_checkpoint, save_checkpoint
+from kgpt2.training.snapshots import latest_snapshot, save_snapshot
 from kgpt2.training.state import is_whole, read_state, write_state
 
 CONFIG = Config.model_validate({"model": {"from_scratch": {}}, "data": {"source": "samples/tang"}})
@@ -30,12 +30,12 @@ def variables():
 
 @pytest.fixture
 def run(tmp_path, variables):
-    save_checkpoint(tmp_path, 1, variables, PROGRESS, CONFIG, "data", 1)
+    save_snapshot(tmp_path, 1, variables, PROGRESS, CONFIG, "data", 1)
     return tmp_path
 
 
 def test_a_checkpoint_is_what_was_saved(run):
-    found = latest_checkpoint(run, CONFIG, "data", lambda told: None)
+    found = latest_snapshot(run, CONFIG, "data", lambda told: None)
     assert (found.step, found.progress) == (1, PROGRESS)
 
 
@@ -72,7 +72,7 @@ def test_progress_of_another_type_is_damage(run, keys, value):
     inner[keys[-1]] = value
     path.write_text(json.dumps(document[""]), "utf-8")
     told = []
-    assert latest_checkpoint(run, CONFIG, "data", told.append) is None
+    assert latest_snapshot(run, CONFIG, "data", told.append) is None
     assert "damaged" in told[0]
 
 

@@ -11,7 +11,7 @@ from tensorboard.util.tensor_util import make_ndarray
 import kgpt2
 from kgpt2.checkpoints.names import read_model
 from kgpt2.errors import RequestError
-from kgpt2.generation.keras_runtime import KerasRuntime
+from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.models import load_task
 from kgpt2.training.curves import draw_curves
 from tests.training.conftest import read_events

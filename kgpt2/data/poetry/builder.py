@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from kgpt2.data.example import Report
 from kgpt2.data.poetry.collection import REVISION, Poem, read_poems
 from kgpt2.data.poetry.download import COMMIT, fetch
-from kgpt2.data.poetry.files import PARTS
+from kgpt2.data.poetry.shelves import PARTS
 from kgpt2.data.splits import split_of
 from kgpt2.files import user_path
 
@@ -29,7 +29,7 @@ class PoetryConfig(tfds.core.BuilderConfig):
     """A part of the collection.
 
     Attributes:
-        part: one of `kgpt2.data.poetry.files.PARTS`.
+        part: one of `kgpt2.data.poetry.shelves.PARTS`.
         script: "simplified" or "traditional"; None: as the collection has it.
     """
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.poetry.cleaning import clauses, clean
-from kgpt2.data.poetry.files import PARTS as PARTS
-from kgpt2.data.poetry.files import Shelf, poem_files, shelves_of
-from kgpt2.data.poetry.rows import Row
+from kgpt2.data.poetry.schemas import Piece
+from kgpt2.data.poetry.shelves import PARTS as PARTS
+from kgpt2.data.poetry.shelves import Shelf, poem_files, shelves_of
 from kgpt2.data.poetry.variants import clause_pairs, first_variants
-from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError
 from kgpt2.files import open_regular, read_json
 from kgpt2.verse.form import form_of
+from kgpt2.verse.script import convert_script
 
 # Part of a source's identity: one more whenever cleaning or grouping changes what comes out.
 REVISION = 2
@@ -54,7 +54,7 @@ def open_poetry(root: Path, part: str, script: str | None) -> Source:
 
     Args:
         root: the collection's folder, in the layout of its repository or of its npm package, or the part's own folder.
-        part: one of `kgpt2.data.poetry.files.PARTS`.
+        part: one of `kgpt2.data.poetry.shelves.PARTS`.
         script: "simplified" or "traditional"; None: as the collection has it.
 
     Raises:
@@ -84,18 +84,18 @@ def read_poems(root: Path, part: str, script: str | None, report: Report) -> Ite
         yield Poem(text, title, author, dynasty, part, rhythmic, tuple(notes), group)
 
 
-def _text(row: Row, shelf: Shelf, text: str) -> str:
+def _text(row: Piece, shelf: Shelf, text: str) -> str:
     return text
 
 
-def _fields(row: Row, shelf: Shelf, text: str) -> str:
+def _fields(row: Piece, shelf: Shelf, text: str) -> str:
     """All that a poem is made of as one string, since a conversion pays for each call."""
     fields = (row.title, row.author, row.dynasty or shelf.dynasty, row.rhythmic, text, *row.notes)
     return "\n".join(" ".join(field.split()) for field in fields)
 
 
 def _read(
-    root: Path, part: str, script: str | None, report: Report, compose: Callable[[Row, Shelf, str], str]
+    root: Path, part: str, script: str | None, report: Report, compose: Callable[[Piece, Shelf, str], str]
 ) -> Iterator[tuple[str, str]]:
     """What `compose` makes of each poem that is kept, in the script asked for, with the poem's group."""
     files = poem_files(root, part)
@@ -113,7 +113,7 @@ def _read(
         )
 
 
-def _good(shelf: Shelf, path: Path, report: Report) -> Iterator[tuple[Row, str]]:
+def _good(shelf: Shelf, path: Path, report: Report) -> Iterator[tuple[Piece, str]]:
     """The rows of a file that are worth keeping, with their texts."""
     for row in shelf.schema(path, read_json(path, "poem file")):
         text, rules, reason = clean(row.paragraphs, verse=shelf.verse)

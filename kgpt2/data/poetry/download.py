@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kgpt2.assets import POETRY_TABLE
 from kgpt2.cache import cache_folder, cache_home
-from kgpt2.data.poetry.files import shelves_of
+from kgpt2.data.poetry.shelves import shelves_of
 from kgpt2.errors import WorkError
 from kgpt2.files import read_text
 from kgpt2.writing import sweep, whole_file
@@ -50,7 +50,7 @@ def fetch(part: str, destination: Path | None = None, *, address: str = ADDRESS,
     """Downloads the files of a part that are not there yet.
 
     Args:
-        part: one of `kgpt2.data.poetry.files.PARTS`.
+        part: one of `kgpt2.data.poetry.shelves.PARTS`.
         destination: where the repository's folders come to lie; None: in kgpt2's cache (`KGPT2_CACHE`).
         address: where the repository's files are to be had: a mirror must give the same bytes.
 

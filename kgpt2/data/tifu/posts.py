@@ -9,8 +9,8 @@ from pathlib import Path
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import fields, fill
 from kgpt2.data.text_files import is_blank
+from kgpt2.data.tifu.json_lines import COLUMNS, PARTS, Post, read_posts
 from kgpt2.data.tifu.prepared import NAME, default_data_dir, download, prepared_folder, read_prepared
-from kgpt2.data.tifu.rows import COLUMNS, PARTS, Row, read_rows
 from kgpt2.errors import RequestError
 from kgpt2.files import open_regular
 
@@ -58,7 +58,7 @@ def open_tifu(part: str, path: Path | None, text: str | None, prompt: str | None
 
     def read(report: Report) -> Iterator[Example]:
         here = found()
-        rows = read_rows(here, part, report) if here.is_file() else read_prepared(data_dir, part, report)
+        rows = read_posts(here, part, report) if here.is_file() else read_prepared(data_dir, part, report)
         unit = "line" if here.is_file() else "example"
         for number, row in rows:
             example = _example(row, text, prompt)
@@ -82,7 +82,7 @@ def _find(data_dir: Path, part: str) -> Path | None:
     return folder if (folder / "dataset_info.json").is_file() else None
 
 
-def _example(row: Row, text: str, prompt: str | None) -> Example:
+def _example(row: Post, text: str, prompt: str | None) -> Example:
     # Rows hold nothing but text and numbers by now, so a template always succeeds and needs no place to name.
     return Example(
         text=fill(text, row, NAME),

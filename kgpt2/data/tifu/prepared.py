@@ -15,7 +15,7 @@ import numpy as np
 
 from kgpt2.data.example import Report
 from kgpt2.data.quiet import quiet
-from kgpt2.data.tifu.rows import COLUMNS, NUMBERS, TEXTS, Row, belongs, plain_number, read_rows
+from kgpt2.data.tifu.json_lines import COLUMNS, NUMBERS, TEXTS, Post, belongs, plain_number, read_posts
 from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import user_path
 from kgpt2.outputs import claimed_folder
@@ -42,7 +42,7 @@ def prepared_folder(data_dir: Path, part: str) -> Path:
     return data_dir / NAME / part / VERSION
 
 
-def read_prepared(data_dir: Path, part: str, report: Report) -> Iterator[tuple[int, Row]]:
+def read_prepared(data_dir: Path, part: str, report: Report) -> Iterator[tuple[int, Post]]:
     """The posts of a prepared part with their numbers, from 1 on, in TFDS' own order; nothing is downloaded.
 
     Raises:
@@ -99,7 +99,7 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
     a subset. Posts get the order that TFDS gives them. It may hold up to 1 GB of posts in memory, then uses the disk.
 
     Args:
-        file: JSON lines, gzipped or not; see `read_rows`.
+        file: JSON lines, gzipped or not; see `read_posts`.
         data_dir: TFDS' data directory; made where it is missing.
         part: "short" or "long".
         report: is told of the rows left out.
@@ -115,7 +115,7 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
         raise RequestError(f"{folder}: there already; remove it first, or choose another --path")
     if not file.is_file():
         raise RequestError(f"{file}: there is no such file (the posts of {NAME} as JSON lines)")
-    rows = read_rows(file, part, report or Report())
+    rows = read_posts(file, part, report or Report())
     first = next(rows, None)
     if first is None:
         raise RequestError(f"{file}: no post of {NAME}/{part} in it")
@@ -136,7 +136,7 @@ def prepare_tfds(file: Path, data_dir: Path, part: str, report: Report | None = 
     return folder
 
 
-def _keyed(first: tuple[int, Row], rows: Iterator[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:
+def _keyed(first: tuple[int, Post], rows: Iterator[tuple[int, Post]]) -> Iterator[tuple[int, Post]]:
     # TFDS orders by a hash of the key; its own builder takes the line counted from 0, so the order is the same.
     for number, row in itertools.chain([first], rows):
         yield number - 1, row | {column: float("nan") for column in NUMBERS if row[column] is None}
@@ -149,9 +149,9 @@ def _features(tfds: ModuleType):
     )
 
 
-def _row(values: dict) -> Row | None:
+def _row(values: dict) -> Post | None:
     """A row out of TFDS' bytes and float32; None where a text is not UTF-8."""
-    row: Row = {}
+    row: Post = {}
     for column in COLUMNS:
         value = values.get(column)
         if isinstance(value, bytes):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kgpt2.errors import RequestError
-from kgpt2.generation.engine import Clock, generate, prepare_prompts, stream
+from kgpt2.generation.decoder import Clock, generate, prepare_prompts, stream
 from kgpt2.generation.settings import Settings
 
 START, END, SIZE = 0, 1, 12

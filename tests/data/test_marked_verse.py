@@ -3,7 +3,7 @@ import json
 import pytest
 
 from kgpt2.data.example import Report
-from kgpt2.data.genres import _title
+from kgpt2.data.marked_verse import _title
 from kgpt2.data.sources import Options, open_source
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
 from kgpt2.errors import RequestError
@@ -45,7 +45,7 @@ def only(monkeypatch):
     def set_to(titled=0, keywords=0, bare=0, unmarked=10**9):
         values = {"TITLED": titled, "WITH_KEYWORDS": keywords, "WITHOUT_GENRE": bare, "UNMARKED": unmarked}
         for name, value in values.items():
-            monkeypatch.setattr(f"kgpt2.data.genres._{name}", value)
+            monkeypatch.setattr(f"kgpt2.data.marked_verse._{name}", value)
 
     return set_to
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
+from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.environment import device, forget_peak, peak_memory
-from kgpt2.bench.prompts import drawn_prompts
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.names import read_model
-from kgpt2.generation.engine import Clock, generate
+from kgpt2.generation.decoder import Clock, generate
 from kgpt2.generation.language_model import LanguageModel, open_runtime
 from kgpt2.generation.rows import Prompt
 from kgpt2.generation.settings import Settings

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgpt2.generation import sampling
-from kgpt2.generation.keras_network import Network
+from kgpt2.generation.keras import processors
+from kgpt2.generation.keras.network import Network
+from kgpt2.generation.keras.programs import Programs
 from kgpt2.generation.loop import Segment
 from kgpt2.generation.processors import NOTHING
-from kgpt2.generation.programs import Programs
 from kgpt2.generation.rows import Bans, Codec, Row
 from kgpt2.generation.runtime import CAPACITY_STEP, PREFILL_STEP, pad_left, round_up
 from kgpt2.generation.settings import Settings
@@ -94,7 +94,7 @@ class CompiledLoop:
             "place": ops.convert_to_tensor(token_ids.shape[1], "int32"),
             "history": history,
             "runs": runs,
-            "seen": sampling.seen_tokens(history, logits.shape[1]),
+            "seen": processors.seen_tokens(history, logits.shape[1]),
             "logprobs": ops.zeros(history.shape, dtype="float32"),
             "ended": constants["ends"] <= constants["width"],
         }
@@ -119,25 +119,25 @@ class CompiledLoop:
     def _take(self, state, logits, uniforms, needs, constants) -> dict[str, Any]:
         """The state with one more token in each text that has not ended."""
         rules, history, place = constants["rules"], state["history"], constants["offset"] + state["place"]
-        scores = sampling.penalise_repetition(logits, state["seen"], rules["repetition_penalty"])
-        scores = sampling.ban_repeated_ngrams(scores, history, state["runs"], rules["no_repeat_ngram"])
-        scores = sampling.ban_sequences(scores, history, place, rules["sequences"])
+        scores = processors.penalise_repetition(logits, state["seen"], rules["repetition_penalty"])
+        scores = processors.ban_repeated_ngrams(scores, history, state["runs"], rules["no_repeat_ngram"])
+        scores = processors.ban_sequences(scores, history, place, rules["sequences"])
         ids = ops.arange(logits.shape[1], dtype="int32")
         short = place - constants["start"] < rules["min_new_tokens"]
         scores = ops.where(ops.logical_and(short[:, None], ids == rules["end_id"]), -np.inf, scores)
         uniform, need = (ops.slice(each, (0, place), (each.shape[0], 1))[:, 0] for each in (uniforms, needs))
-        scores = sampling.keep_form(scores, logits, need, constants["besides"])
-        tokens = sampling.next_tokens(scores, rules, uniform)
+        scores = processors.keep_form(scores, logits, need, constants["besides"])
+        tokens = processors.next_tokens(scores, rules, uniform)
         logprobs = ops.cond(
             constants["logprobs"],
-            lambda: sampling.log_probabilities(logits, tokens),
+            lambda: processors.log_probabilities(logits, tokens),
             lambda: ops.zeros(tokens.shape, dtype="float32"),
         )
         tokens = ops.where(state["ended"], NOTHING, tokens)
         ended = ops.logical_or(tokens == rules["end_id"], place + 1 >= constants["ends"])
         return {
             **state,
-            "runs": sampling.grow_runs(state["runs"], history, tokens),
+            "runs": processors.grow_runs(state["runs"], history, tokens),
             "history": ops.slice_update(history, (0, place), tokens[:, None]),
             "logprobs": ops.slice_update(state["logprobs"], (0, place), logprobs[:, None]),
             "seen": ops.logical_or(state["seen"], ids == tokens[:, None]),
@@ -184,7 +184,7 @@ class _Text:
         pads = segment.pads if len(segment.pads) == size else np.repeat(segment.pads, size)
         self.constants = {
             "logprobs": np.bool_(settings.logprobs),
-            "rules": sampling.rules_of(settings, bans, vocabulary_size, codec.end_id),
+            "rules": processors.rules_of(settings, bans, vocabulary_size, codec.end_id),
             "pads": pads,
             "width": np.int32(self.width),
             "offset": np.int32(self._offset),
@@ -198,9 +198,9 @@ class _Text:
         return _padded(self._texts, self._offset + room, NOTHING)
 
     def runs(self, room: int) -> np.ndarray:
-        """See `sampling.grow_runs`; nothing looks at it unless n-grams are banned."""
+        """See `processors.grow_runs`; nothing looks at it unless n-grams are banned."""
         history = self.history(room)
-        return sampling.first_runs(history, self.width) if self._ngram else np.zeros_like(history)
+        return processors.first_runs(history, self.width) if self._ngram else np.zeros_like(history)
 
     def uniforms(self, room: int) -> np.ndarray:
         """float32 `(rows, places)`: what the token at each place is drawn with."""

@@ -10,7 +10,7 @@ from kgpt2.errors import RequestError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Row:
+class Piece:
     """A poem, or a paragraph of prose, as its file has it; `mended` names what was put right by knowing the schema."""
 
     paragraphs: list[str]
@@ -23,14 +23,14 @@ class Row:
 
 
 # From a file's path and content to its rows; raises RequestError.
-Schema = Callable[[Path, object], Iterator[Row]]
+Schema = Callable[[Path, object], Iterator[Piece]]
 _AUTHOR = re.compile(r"(?:（(.+?)）|(.+?)：)?(.*)")
 
 
-def shi(path: Path, content: object) -> Iterator[Row]:
+def shi(path: Path, content: object) -> Iterator[Piece]:
     """全唐诗 and its like: author, title, paragraphs; 词 have `rhythmic`, 五代 both."""
     for where, row in _dicts(path, content):
-        yield Row(
+        yield Piece(
             _lines(path, where, row, "paragraphs"),
             title=_text(path, where, row, "title"),
             author=_text(path, where, row, "author"),
@@ -39,7 +39,7 @@ def shi(path: Path, content: object) -> Iterator[Row]:
         )
 
 
-def qu(path: Path, content: object) -> Iterator[Row]:
+def qu(path: Path, content: object) -> Iterator[Piece]:
     """元曲. Where a title has stops, the poem begins in it; ［…］ are the names of tunes and speakers."""
     for row in shi(path, content):
         title, paragraphs, mended = row.title, row.paragraphs, ()
@@ -50,11 +50,11 @@ def qu(path: Path, content: object) -> Iterator[Row]:
         yield dataclasses.replace(row, title=title, paragraphs=paragraphs, mended=mended)
 
 
-def classic(path: Path, content: object) -> Iterator[Row]:
+def classic(path: Path, content: object) -> Iterator[Piece]:
     """诗经, 楚辞 (`content`) and 纳兰性德诗集 (`para`): some lines, or all, end without a stop."""
     for where, row in _dicts(path, content):
         lines, mended = _with_stops(_lines(path, where, row, "para" if "para" in row else "content"))
-        yield Row(
+        yield Piece(
             lines,
             title=_text(path, where, row, "title"),
             author=_text(path, where, row, "author"),
@@ -62,24 +62,24 @@ def classic(path: Path, content: object) -> Iterator[Row]:
         )
 
 
-def chapters(path: Path, content: object) -> Iterator[Row]:
+def chapters(path: Path, content: object) -> Iterator[Piece]:
     """论语, 四书五经: chapters of prose, each paragraph a row; a book of one chapter is no list."""
     for where, row in _dicts(path, [content] if isinstance(content, dict) else content):
         for line in _lines(path, where, row, "paragraphs"):
-            yield Row([line], title=_text(path, where, row, "chapter"))
+            yield Piece([line], title=_text(path, where, row, "chapter"))
 
 
-def aphorisms(path: Path, content: object) -> Iterator[Row]:
+def aphorisms(path: Path, content: object) -> Iterator[Piece]:
     """幽梦影: one string, with comments."""
     for where, row in _dicts(path, content):
         text = row.get("content")
         if not isinstance(text, str):
             raise RequestError(f"{path}: {where} has no content (a text was expected)")
         # Two paragraphs of one saying are parted by ##.
-        yield Row([text.replace("##", "")], notes=_notes(row, "comment"))
+        yield Piece([text.replace("##", "")], notes=_notes(row, "comment"))
 
 
-def pieces(path: Path, content: object) -> Iterator[Row]:
+def pieces(path: Path, content: object) -> Iterator[Piece]:
     """蒙学: the book, or each of its chapters, is one piece."""
     for row in _book(path, content):
         lines = row.paragraphs
@@ -90,7 +90,7 @@ def pieces(path: Path, content: object) -> Iterator[Row]:
         yield dataclasses.replace(row, paragraphs=lines, mended=mended)
 
 
-def prose(path: Path, content: object) -> Iterator[Row]:
+def prose(path: Path, content: object) -> Iterator[Piece]:
     """蒙学: each paragraph is a piece."""
     for row in _book(path, content):
         for line in row.paragraphs:
@@ -98,11 +98,11 @@ def prose(path: Path, content: object) -> Iterator[Row]:
             yield dataclasses.replace(row, paragraphs=lines, mended=mended)
 
 
-def _book(path: Path, content: object) -> Iterator[Row]:
+def _book(path: Path, content: object) -> Iterator[Piece]:
     for title, author, row in _leaves(path, content):
         lines = _lines(path, repr(title), row, "paragraphs")
         dynasty, author = _dynasty(author)
-        yield Row(lines, title=title, author=author, dynasty=dynasty)
+        yield Piece(lines, title=title, author=author, dynasty=dynasty)
 
 
 def _leaves(path: Path, row: object, title: str = "", author: str = "") -> Iterator[tuple[str, str, dict]]:

@@ -20,14 +20,14 @@ PARTS = {"short": "title", "long": "tldr"}
 _PUBLISHED = {"documents": "selftext_without_tldr", "title": "trimmed_title"}
 _REQUIRED = ("documents", "title")
 
-Row = dict[str, str | int | float | None]
+Post = dict[str, str | int | float | None]
 
 
 class _BadRow(Exception):
     """A row that cannot be used: the reason it is counted under, and what exactly is wrong with it."""
 
 
-def read_rows(path: Path, part: str, report: Report) -> Iterator[tuple[int, Row]]:
+def read_posts(path: Path, part: str, report: Report) -> Iterator[tuple[int, Post]]:
     """The posts of a part with their line numbers, from 1 on, one at a time.
 
     Args:
@@ -54,7 +54,7 @@ def read_rows(path: Path, part: str, report: Report) -> Iterator[tuple[int, Row]
             yield number, row
 
 
-def belongs(row: Row, part: str, report: Report) -> bool:
+def belongs(row: Post, part: str, report: Report) -> bool:
     """Whether a part has this row; where not, the report counts it. These rows are in order, so none is told as bad."""
     for column in ("documents", PARTS[part]):
         if not row.get(column):
@@ -95,7 +95,7 @@ def _parse(line: bytes) -> dict:
     return row
 
 
-def _tidy(row: dict) -> Row:
+def _tidy(row: dict) -> Post:
     names = _PUBLISHED if _PUBLISHED["documents"] in row else {}
     for column in _REQUIRED:
         if names.get(column, column) not in row:

@@ -4,8 +4,8 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from kgpt2.evaluation.likelihood import ACCURACY, LOSS, likelihood_report
-from kgpt2.training.meter import Meter
+from kgpt2.training.target import ACCURACY, LOSS, likelihood_report
+from kgpt2.training.token_meter import TokenMeter
 
 
 class Shown(keras.callbacks.Callback):
@@ -17,7 +17,7 @@ class Shown(keras.callbacks.Callback):
         console: where to show them.
     """
 
-    def __init__(self, meter: Meter, batches: int, console: Console):
+    def __init__(self, meter: TokenMeter, batches: int, console: Console):
         super().__init__()
         self._meter, self._console = meter, console
         self._progress = Progress(

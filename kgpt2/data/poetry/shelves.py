@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from kgpt2.data.poetry import rows
+from kgpt2.data.poetry import schemas
 from kgpt2.errors import RequestError
 
 
@@ -24,7 +24,7 @@ class Shelf:
 
     folders: tuple[str, str]
     names: tuple[str, ...]
-    schema: rows.Schema
+    schema: schemas.Schema
     verse: bool = True
     dynasty: str = ""
     traditional: bool = False
@@ -57,42 +57,42 @@ def _json(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}.json" for name in names)
 
 
-_SHIJING = Shelf(("诗经", "shijing"), ("shijing.json",), rows.classic, dynasty="先秦")
-_CHUCI = Shelf(("楚辞", "chuci"), ("chuci.json",), rows.classic)
-_LUNYU = Shelf(("论语", "lunyu"), ("lunyu.json",), rows.chapters, verse=False, dynasty="先秦")
+_SHIJING = Shelf(("诗经", "shijing"), ("shijing.json",), schemas.classic, dynasty="先秦")
+_CHUCI = Shelf(("楚辞", "chuci"), ("chuci.json",), schemas.classic)
+_LUNYU = Shelf(("论语", "lunyu"), ("lunyu.json",), schemas.chapters, verse=False, dynasty="先秦")
 _SISHU = Shelf(
     ("四书五经", "sishuwujing"),
     _json("daxue", "zhongyong", "mengzi"),
-    rows.chapters,
+    schemas.chapters,
     verse=False,
     dynasty="先秦",
     traditional=True,
 )
-_YOUMENGYING = Shelf(("幽梦影", "youmengying"), ("youmengying.json",), rows.aphorisms, verse=False, dynasty="清")
-_PRIMER_SHELF = Shelf(_MENGXUE, _json(*_PRIMERS, "zhuzijiaxun"), rows.pieces, verse=False, traditional=True)
-_PROSE_SHELF = Shelf(_MENGXUE, _json(*_PROSE), rows.prose, verse=False, traditional=True)
-_TANG_300 = Shelf(_MENGXUE, ("tangshisanbaishou.json",), rows.pieces, dynasty="唐", traditional=True)
-_QIANJIASHI = Shelf(_MENGXUE, ("qianjiashi.json",), rows.pieces, traditional=True)
+_YOUMENGYING = Shelf(("幽梦影", "youmengying"), ("youmengying.json",), schemas.aphorisms, verse=False, dynasty="清")
+_PRIMER_SHELF = Shelf(_MENGXUE, _json(*_PRIMERS, "zhuzijiaxun"), schemas.pieces, verse=False, traditional=True)
+_PROSE_SHELF = Shelf(_MENGXUE, _json(*_PROSE), schemas.prose, verse=False, traditional=True)
+_TANG_300 = Shelf(_MENGXUE, ("tangshisanbaishou.json",), schemas.pieces, dynasty="唐", traditional=True)
+_QIANJIASHI = Shelf(_MENGXUE, ("qianjiashi.json",), schemas.pieces, traditional=True)
 
 # 文字蒙求 is left out: it explains single characters. So are 唐诗三百首.json and 宋词三百首.json, beside the poems they
 # repeat.
 PARTS: dict[str, tuple[Shelf, ...]] = {
-    "tang": (Shelf(("全唐诗", "quantangshi"), ("poet.tang*",), rows.shi, dynasty="唐", traditional=True),),
-    "song": (Shelf(("全唐诗", "quantangshi"), ("poet.song*",), rows.shi, dynasty="宋", traditional=True),),
-    "ci": (Shelf(("宋词", "songci"), ("ci.song*", "ci.song.2019y.json"), rows.shi, dynasty="宋"),),
-    "yuan": (Shelf(("元曲", "yuanqu"), ("yuanqu.json",), rows.qu, dynasty="元"),),
+    "tang": (Shelf(("全唐诗", "quantangshi"), ("poet.tang*",), schemas.shi, dynasty="唐", traditional=True),),
+    "song": (Shelf(("全唐诗", "quantangshi"), ("poet.song*",), schemas.shi, dynasty="宋", traditional=True),),
+    "ci": (Shelf(("宋词", "songci"), ("ci.song*", "ci.song.2019y.json"), schemas.shi, dynasty="宋"),),
+    "yuan": (Shelf(("元曲", "yuanqu"), ("yuanqu.json",), schemas.qu, dynasty="元"),),
     "wudai": (
-        Shelf(("五代诗词/huajianji", "wudaishici/huajianji"), _HUAJIANJI, rows.shi, dynasty="五代"),
-        Shelf(("五代诗词/nantang", "wudaishici/nantang"), ("poetrys.json",), rows.shi, dynasty="五代"),
+        Shelf(("五代诗词/huajianji", "wudaishici/huajianji"), _HUAJIANJI, schemas.shi, dynasty="五代"),
+        Shelf(("五代诗词/nantang", "wudaishici/nantang"), ("poetrys.json",), schemas.shi, dynasty="五代"),
     ),
     "shijing": (_SHIJING,),
     "chuci": (_CHUCI,),
     "lunyu": (_LUNYU,),
     "sishu": (_SISHU,),
-    "caocao": (Shelf(("曹操诗集", "caocaoshiji"), ("caocao.json",), rows.shi, dynasty="汉"),),
-    "nalan": (Shelf(("纳兰性德", "nalanxingde"), ("纳兰性德诗集.json",), rows.classic, dynasty="清"),),
+    "caocao": (Shelf(("曹操诗集", "caocaoshiji"), ("caocao.json",), schemas.shi, dynasty="汉"),),
+    "nalan": (Shelf(("纳兰性德", "nalanxingde"), ("纳兰性德诗集.json",), schemas.classic, dynasty="清"),),
     "youmengying": (_YOUMENGYING,),
-    "shuimo": (Shelf(("水墨唐诗", "shuimotangshi"), ("shuimotangshi.json",), rows.shi, dynasty="唐"),),
+    "shuimo": (Shelf(("水墨唐诗", "shuimotangshi"), ("shuimotangshi.json",), schemas.shi, dynasty="唐"),),
     "mengxue": (_PRIMER_SHELF, _PROSE_SHELF, _TANG_300, _QIANJIASHI),
     "ancient": (_SHIJING, _CHUCI, _LUNYU, _SISHU, _YOUMENGYING, _PRIMER_SHELF, _PROSE_SHELF),
 }

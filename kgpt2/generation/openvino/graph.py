@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kgpt2.checkpoints.shape import Shape
-from kgpt2.generation.openvino_library import Type, op, ov
+from kgpt2.generation.openvino.library import Type, op, ov
 
 GROUP = 64  # weights that share a scale in int4
 # Part of the key of a compiled model in the cache: another number for every graph that differs from the last one.

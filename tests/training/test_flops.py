@@ -4,8 +4,8 @@ import pytest
 from kgpt2.models import from_scratch
 from kgpt2.models.loading import count_parameters
 from kgpt2.training import meter as metering
-from kgpt2.training.meter import Meter
-from kgpt2.training.throughput import device_name, peak_flops, training_flops
+from kgpt2.training.flops import device_name, peak_flops, training_flops
+from kgpt2.training.token_meter import TokenMeter
 
 SHAPE = {"layers": 3, "heads": 2, "width": 128, "sequence_length": 64}
 
@@ -71,7 +71,7 @@ def test_compilation_is_told_apart(monkeypatch):
             positions = batches[step][0]
             return Size(positions - 20, positions - 10, positions, positions // 10)
 
-    meter = Meter(Plan(), batches=100)
+    meter = TokenMeter(Plan(), batches=100)
     for step, (_, seconds) in enumerate(batches):
         meter.on_train_batch_begin(step)
         now[0] += seconds
@@ -79,6 +79,6 @@ def test_compilation_is_told_apart(monkeypatch):
     assert meter.compile_seconds == pytest.approx(8.0 + 4.0)
     assert (meter.warm_seconds, meter.warm_targets) == (9.5, 3 * 80 + 30)
     assert meter.warm_attended == 3 * 90 * 10 + 40 * 5
-    resumed = Meter(Plan(), batches=100)
+    resumed = TokenMeter(Plan(), batches=100)
     resumed.go_on(meter.progress())
     assert resumed.compile_seconds == pytest.approx(12.0)

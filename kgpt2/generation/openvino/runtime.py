@@ -8,9 +8,9 @@ import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import read_all
-from kgpt2.generation import compiled_cache
-from kgpt2.generation.openvino_graph import REVISION, build_graph
-from kgpt2.generation.openvino_library import ov
+from kgpt2.generation.openvino import cache as compiled_cache
+from kgpt2.generation.openvino.graph import REVISION, build_graph
+from kgpt2.generation.openvino.library import ov
 
 # How the matrices are kept, and the type in which the network computes.
 DTYPES = {

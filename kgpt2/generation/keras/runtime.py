@@ -8,9 +8,9 @@ import keras_hub
 import numpy as np
 from keras import ops
 
-from kgpt2.generation.compiled_loop import CompiledLoop
-from kgpt2.generation.keras_network import Cache, Network
-from kgpt2.generation.programs import Programs
+from kgpt2.generation.keras.loop import CompiledLoop
+from kgpt2.generation.keras.network import Cache, Network
+from kgpt2.generation.keras.programs import Programs
 
 
 @dataclasses.dataclass

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from kgpt2.data.script import convert_script
 from kgpt2.errors import RequestError, quoted
 from kgpt2.generation.beam import search
 from kgpt2.generation.forms import mark_for, plans_for
@@ -15,6 +14,7 @@ from kgpt2.generation.runtime import Runtime, round_up
 from kgpt2.generation.settings import Settings
 from kgpt2.verse.genres import split_mark
 from kgpt2.verse.han import full_width
+from kgpt2.verse.script import convert_script
 
 DEFAULT_NEW_TOKENS = 128
 # Characters of the longest token that vocabularies have: a longer prompt fits no context, and is not read at all.

@@ -12,7 +12,7 @@ from kgpt2.data.batches import Batches
 _PACES = 1000
 
 
-class Meter(keras.callbacks.Callback):
+class TokenMeter(keras.callbacks.Callback):
     """Counts batches, tokens and seconds, and ends training after the last batch.
 
     Args:

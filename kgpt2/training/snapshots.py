@@ -14,13 +14,13 @@ from kgpt2.config import Config, TrainSection
 from kgpt2.errors import RequestError
 from kgpt2.files import read_object
 from kgpt2.training.folder import require_the_same
-from kgpt2.training.meter import Meter
 from kgpt2.training.state import is_whole, read_state, write_state
+from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import whole_folder, write_json
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoint:
+class Snapshot:
     """Where a run was.
 
     Attributes:
@@ -38,7 +38,7 @@ class Checkpoint:
         read_state(self.folder / "state.zip", variables)
 
 
-def save_checkpoint(
+def save_snapshot(
     run: Path, step: int, variables: Sequence[keras.Variable], progress: dict, config: Config, data: str, keep: int
 ) -> None:
     """Writes a checkpoint and removes the oldest beyond `keep`.
@@ -60,7 +60,7 @@ def save_checkpoint(
         shutil.rmtree(old, ignore_errors=True)
 
 
-def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str], None]) -> Checkpoint | None:
+def latest_snapshot(run: Path, config: Config, data: str, tell: Callable[[str], None]) -> Snapshot | None:
     """The newest checkpoint that is whole; None where there is none.
 
     Args:
@@ -83,7 +83,7 @@ def latest_checkpoint(run: Path, config: Config, data: str, tell: Callable[[str]
                 f"{folder}: the data are not those that this run began with, so --resume would repeat or skip some\n"
                 "bring the old data back, or start a run in another folder"
             )
-        return Checkpoint(folder, content.step, content.progress.model_dump())
+        return Snapshot(folder, content.step, content.progress.model_dump())
     return None
 
 
@@ -100,7 +100,7 @@ class Saved(keras.callbacks.Callback):
 
     def __init__(
         self,
-        meter: Meter,
+        meter: TokenMeter,
         train: TrainSection,
         interval: int,
         save: Callable[[int], None],

@@ -1,4 +1,4 @@
-"""The process of a route: `python -m kgpt2.bench.serve ROUTE '{"argument": ...}'`."""
+"""The process of a route: `python -m kgpt2.bench.routes ROUTE '{"argument": ...}'`."""
 
 import importlib
 import json
@@ -10,8 +10,8 @@ from kgpt2.bench.turns import Route, serve
 
 # Where the function lies that gets a route ready.
 ROUTES = {
-    "engine": "kgpt2.bench.engine",
-    "engine-generate": "kgpt2.bench.engine",
+    "engine": "kgpt2.bench.decoding",
+    "engine-generate": "kgpt2.bench.decoding",
     "kgpt2-fit": "kgpt2.bench.fitting",
     "kerashub-generate": "kgpt2.bench.kerashub",
     "kerashub-fit": "kgpt2.bench.kerashub",
@@ -36,7 +36,7 @@ def start(route: str, environment: Mapping[str, str] | None = None, **arguments:
     """
     # One process must not take the memory that the others need.
     shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3", "TRANSFORMERS_VERBOSITY": "error"}
-    command = [sys.executable, "-m", "kgpt2.bench.serve", route, json.dumps(arguments)]
+    command = [sys.executable, "-m", "kgpt2.bench.routes", route, json.dumps(arguments)]
     return Route(route, command, shared | dict(environment or {}))
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kgpt2.generation import processors, sampling
+from kgpt2.generation import processors
+from kgpt2.generation.keras import processors as on_device
 from kgpt2.generation.processors import NOTHING
 from kgpt2.generation.settings import Settings
 
@@ -54,7 +55,7 @@ def numpy(values):
 
 
 def rules(settings, bans=NoBans):
-    return {name: tensor(value) for name, value in sampling.rules_of(settings, bans, 300, 0).items()}
+    return {name: tensor(value) for name, value in on_device.rules_of(settings, bans, 300, 0).items()}
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -63,13 +64,13 @@ def test_kept_tokens_probabilities_and_draws(settings):
     for row, logits in enumerate(LOGITS):
         ids, shares = processors.candidates(logits, settings)
         wanted[row, ids] = shares
-    ours = numpy(sampling.probabilities(tensor(LOGITS), rules(settings)))
+    ours = numpy(on_device.probabilities(tensor(LOGITS), rules(settings)))
     assert np.array_equal(ours > 1e-30, wanted > 1e-30)
     assert np.abs(ours - wanted).max() < 1e-5
     # A draw this near to the border of two tokens may fall to either of them.
     draws = RNG.random(ROWS)
     tokens = processors.next_tokens(LOGITS, settings, [Fixed(draw) for draw in draws])
-    ours = numpy(sampling.next_tokens(tensor(LOGITS), rules(settings), tensor(draws.astype("float32"))))
+    ours = numpy(on_device.next_tokens(tensor(LOGITS), rules(settings), tensor(draws.astype("float32"))))
     different = tokens != ours
     borders = np.abs(np.cumsum(wanted, axis=1) - draws[:, None]).min(axis=1)
     assert (borders[different] < 1e-5).all()
@@ -77,7 +78,7 @@ def test_kept_tokens_probabilities_and_draws(settings):
 
 
 def test_greedy_takes_the_best():
-    ours = sampling.next_tokens(tensor(LOGITS), rules(Settings(sampler="greedy")), tensor(np.zeros(ROWS, "f4")))
+    ours = on_device.next_tokens(tensor(LOGITS), rules(Settings(sampler="greedy")), tensor(np.zeros(ROWS, "f4")))
     assert np.array_equal(numpy(ours), LOGITS.argmax(axis=1))
 
 
@@ -85,16 +86,16 @@ def test_the_greatest_draw_leads_to_a_token_that_is_left():
     logits = np.where(np.arange(VOCABULARY) < 200, LOGITS, -np.inf).astype("float32")
     for settings in SETTINGS:
         last = np.full(ROWS, 1 - 2.0**-24, dtype="float32")
-        tokens = numpy(sampling.next_tokens(tensor(logits), rules(settings), tensor(last)))
-        kept = numpy(sampling.probabilities(tensor(logits), rules(settings)))
+        tokens = numpy(on_device.next_tokens(tensor(logits), rules(settings), tensor(last)))
+        kept = numpy(on_device.probabilities(tensor(logits), rules(settings)))
         assert (kept[np.arange(ROWS), tokens] > 0).all()
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3, 0.7])
 def test_repetition_penalty(penalty):
     history = np.where(np.arange(LENGTH) < RNG.integers(0, LENGTH, (ROWS, 1)), NOTHING, HISTORY).astype("int32")
-    seen = sampling.seen_tokens(tensor(history), VOCABULARY)
-    ours = sampling.penalise_repetition(tensor(LOGITS), seen, np.float32(penalty))
+    seen = on_device.seen_tokens(tensor(history), VOCABULARY)
+    ours = on_device.penalise_repetition(tensor(LOGITS), seen, np.float32(penalty))
     wanted = processors.penalise_repetition(LOGITS, history, penalty)
     assert np.abs(numpy(ours) - wanted).max() < 1e-5
 
@@ -107,12 +108,12 @@ def test_ngram_ban_while_a_text_grows(n):
     prompt = 6
     history = np.full((ROWS, LENGTH), NOTHING, dtype="int32")
     history[:, :prompt] = tokens[:, :prompt]
-    runs = sampling.first_runs(history, prompt)
+    runs = on_device.first_runs(history, prompt)
     for length in range(prompt, LENGTH):
-        ours = sampling.ban_repeated_ngrams(tensor(LOGITS), tensor(history), tensor(runs), np.int32(n))
+        ours = on_device.ban_repeated_ngrams(tensor(LOGITS), tensor(history), tensor(runs), np.int32(n))
         wanted = processors.ban_repeated_ngrams(LOGITS, tokens[:, :length], n)
         assert np.array_equal(numpy(ours), wanted)
-        runs = sampling.grow_runs(tensor(runs), tensor(history), tokens[:, length])
+        runs = on_device.grow_runs(tensor(runs), tensor(history), tokens[:, length])
         runs = numpy(runs)
         history[:, length] = tokens[:, length]
 
@@ -120,8 +121,8 @@ def test_ngram_ban_while_a_text_grows(n):
 def test_an_ngram_ban_gives_way_where_nothing_would_be_left():
     history = np.array([[0, 1, NOTHING], [0, 0, NOTHING]], dtype="int32")
     logits = np.array([[1.0, 2.0], [1.0, 2.0]], dtype="float32")
-    runs = sampling.first_runs(history, 2)
-    ours = sampling.ban_repeated_ngrams(*map(tensor, (logits, history, runs)), np.int32(1))
+    runs = on_device.first_runs(history, 2)
+    ours = on_device.ban_repeated_ngrams(*map(tensor, (logits, history, runs)), np.int32(1))
     assert np.array_equal(numpy(ours), [[1.0, 2.0], [-np.inf, 2.0]])
 
 
@@ -133,14 +134,14 @@ def test_a_form_wins_over_every_ban():
     besides[3] = False
     needs = RNG.integers(0, 4, ROWS).astype("int32")
     scores = np.where(RNG.random((ROWS, VOCABULARY)) < 0.6, -np.inf, LOGITS).astype("float32")
-    ours = numpy(sampling.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides)))
+    ours = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides)))
     assert np.array_equal(ours, processors.keep_form(scores, LOGITS, besides[needs]))
     marks = ours[needs == 0]
     assert (marks[:, 7] > -np.inf).all()
     assert ((marks > -np.inf).sum(axis=1) == 1).all()
     banned = np.isinf(scores[needs == 0][:, 7])
     assert banned.any(), "some of them were banned before"
-    free = numpy(sampling.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides[2:3])))
+    free = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides[2:3])))
     assert np.array_equal(free, np.where(besides[2], -np.inf, scores)), "without a form, what is banned"
 
 
@@ -151,11 +152,11 @@ def test_banned_sequences():
     history = np.full((ROWS, 9), NOTHING, dtype="int32")
     history[:, :6] = RNG.integers(0, 3, (ROWS, 6))
     logits, text = tensor(LOGITS), tensor(history)
-    ours = sampling.ban_sequences(logits, text, np.int32(6), rules(Settings(), Sequences)["sequences"])
+    ours = on_device.ban_sequences(logits, text, np.int32(6), rules(Settings(), Sequences)["sequences"])
     assert np.array_equal(numpy(ours), processors.ban_sequences(LOGITS, history[:, :6], Sequences.sequences))
 
 
 def test_log_probabilities():
     tokens = LOGITS.argmin(axis=1).astype("int32")
-    ours = sampling.log_probabilities(tensor(LOGITS), tensor(tokens))
+    ours = on_device.log_probabilities(tensor(LOGITS), tensor(tokens))
     assert np.abs(numpy(ours) - processors.log_probabilities(LOGITS, tokens)).max() < 1e-4

@@ -1,0 +1,1 @@
+"""The runtime on Keras, on any backend and device."""
