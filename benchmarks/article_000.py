@@ -43,8 +43,10 @@ def run(name: str, model: str) -> dict:
     from transformers import AutoModelForCausalLM
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.decoder import Clock, generate, prepare_prompts
-    from kgpt2.generation.settings import Settings
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.decoder import Decoder
+    from kgpt2.generation.generate import Clock, generate
+    from kgpt2.generation.prompts import prepare_prompts
 
     prompt, max_length = PROMPTS[name]
     checkpoint = read_model(model)
@@ -58,7 +60,9 @@ def run(name: str, model: str) -> dict:
     def ours(settings):
         clock = Clock()
         results = list(
-            generate(runtime, codec, prepare_prompts([prompt], codec, runtime.context, settings), settings, clock)
+            generate(
+                Decoder(runtime, codec, settings), prepare_prompts([prompt], codec, runtime.context, settings), clock
+            )
         )
         return results, clock.new_tokens / clock.generating
 

@@ -28,7 +28,7 @@ import kgpt2
 from kgpt2.checkpoints.vocabulary import read_vocabulary
 from kgpt2.data.example import Report
 from kgpt2.data.sources import open_source
-from kgpt2.generation.decoder import Clock
+from kgpt2.generation.generate import Clock
 from kgpt2.verse.sounds import rhymes_of, tone_of
 
 FIVE = {"甲": "中仄平平仄", "乙": "平平仄仄平", "丙": "中平平仄仄", "丁": "中仄仄平平"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.conversion.convert import convert
 from kgpt2.data.account import account
 from kgpt2.data.sources import open_source
@@ -126,7 +126,7 @@ def _token_cache(folder: Path) -> Sample:
 def _checkpoint(folder: Path) -> Sample:
     import keras
 
-    from kgpt2.config import Config
+    from kgpt2.config.sections import Config
     from kgpt2.training.snapshots import latest_checkpoint, save_checkpoint
 
     config = Config.model_validate(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from mini_zh import CONFIG, flat
 
 import kgpt2
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.evaluation.text_metrics import COPIED, copy_rate
 from kgpt2.training.prepare import prepare
 from kgpt2.verse.measures import Count, characters_repeated, parallels_kept, rhymes_kept, tones_kept

@@ -205,10 +205,10 @@ def with_llama(root: Path, route: str, batch: int, total: int):
 def with_kgpt2(root: Path, route: str, batch: int, total: int):
     """kgpt2's engine on OpenVINO ("kgpt2"), and on the Keras backend ("loop")."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.decoder import Clock, generate
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.generate import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
-    from kgpt2.generation.settings import Settings
 
     dtype, runtime = ("float32", "keras") if route.startswith("loop") else (route.split("-")[1], "openvino")
     lm = open_runtime(read_model(str(root / "model")), dtype, runtime)
@@ -217,7 +217,7 @@ def with_kgpt2(root: Path, route: str, batch: int, total: int):
     everything |= {"temperature": 0.8, "ban": ("春天",), "seed": 0}
     extra = everything if route.endswith("processors") else {"sampler": "greedy"}
     settings = Settings(min_new_tokens=total, batch_size=batch, **extra)
-    return lambda: list(generate(lm.runtime, lm.tokenizer, rows, settings, Clock()))
+    return lambda: list(generate(lm.decoder(settings), rows, Clock()))
 
 
 ROUTES = {

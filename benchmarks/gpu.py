@@ -126,10 +126,10 @@ def with_transformers(options: argparse.Namespace):
 def with_kgpt2(options: argparse.Namespace):
     """kgpt2's compiled loop."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.decoder import Clock, generate
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.generate import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
-    from kgpt2.generation.settings import Settings
 
     lm = open_runtime(read_model(f"{options.root}/model"), options.dtype, "keras")
     rows = [Prompt("", row, NEW) for row in prompts(options.batch)]
@@ -137,7 +137,7 @@ def with_kgpt2(options: argparse.Namespace):
 
     def turn() -> float:
         began = time.perf_counter()
-        list(generate(lm.runtime, lm.tokenizer, rows, settings, Clock()))
+        list(generate(lm.decoder(settings), rows, Clock()))
         return options.batch * NEW / (time.perf_counter() - began)
 
     for _ in range(2):

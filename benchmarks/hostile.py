@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.fuzz_formats import SHAPE, read_weights
 from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.data.sources import open_source
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
 from tests import hugging_face

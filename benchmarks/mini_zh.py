@@ -28,7 +28,8 @@ import turns
 from ngram import NGramModel, places_of
 
 import kgpt2
-from kgpt2.config import Config, load_config
+from kgpt2.config.recipes import load_config
+from kgpt2.config.sections import Config
 from kgpt2.data.tokens import Rows
 from kgpt2.evaluation.scoring import Window, score_windows
 from kgpt2.evaluation.text_metrics import copy_rate

@@ -34,10 +34,11 @@ def main() -> None:
     from transformers import AutoModelForCausalLM
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.decoder import Clock, generate
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.decoder import Decoder
+    from kgpt2.generation.generate import Clock, generate
     from kgpt2.generation.language_model import open_runtime
     from kgpt2.generation.rows import Prompt
-    from kgpt2.generation.settings import Settings
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prompts", type=int, default=100)
@@ -57,7 +58,7 @@ def main() -> None:
     for name, (ours, theirs) in SETTINGS.items():
         settings = Settings(sampler="greedy", batch_size=BATCH, **{"default_bans": False, **ours})
         prompts = [Prompt("", row, options.new_tokens) for row in rows]
-        results = [result.token_ids for result in generate(runtime, codec, prompts, settings, Clock())]
+        results = [result.token_ids for result in generate(Decoder(runtime, codec, settings), prompts, Clock())]
         theirs = {**theirs, "suppress_tokens": list(codec.default_bans)} if "suppress_tokens" in theirs else theirs
         counts = {"tokens": 0, "excused": 0, "different": 0}
         for start in range(0, len(rows), BATCH):

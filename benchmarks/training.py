@@ -86,7 +86,7 @@ def write_text(root: Path) -> None:
 
 def plan_of(options: argparse.Namespace, dtype: str, batch_tokens: int | None, batching: str):
     """Configuration and plan of a run of kgpt2 that is longer than any measurement."""
-    from kgpt2.config import Config
+    from kgpt2.config.sections import Config
     from kgpt2.training.prepare import prepare
 
     scratch = {"layers": LAYERS, "heads": HEADS, "width": WIDTH}

@@ -71,7 +71,7 @@ def serve(rows: int, tokens: int, dtype: str, rematerialise: bool, model: str, v
     """Takes a step, and prints the memory before it and what it took beyond."""
     import numpy as np
 
-    from kgpt2.config import Config
+    from kgpt2.config.sections import Config
     from kgpt2.models import from_scratch
     from kgpt2.training.network import trainable_network
     from kgpt2.training.state import variables_of

@@ -19,7 +19,7 @@ import turns
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from kgpt2.checkpoints.vocabulary import count_vocabulary
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Report
 from kgpt2.data.sources import open_source

@@ -1,7 +1,8 @@
 import pytest
 import yaml
 
-from kgpt2.config import Config, dump_config, load_config
+from kgpt2.config.recipes import dump_config, load_config
+from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError
 
 GOOD = """\

@@ -4,7 +4,7 @@ import json
 import re
 
 from kgpt2.cli.main import COMMANDS
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from tests.conftest import ROOT
 
 

@@ -1,10 +1,12 @@
 """kgpt2 beside PyTorch on the same weights: parity first, then speed, memory and start-up of both."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from kgpt2.bench.routes import start
 from kgpt2.bench.turns import Route, paired_ratio, spread
@@ -24,6 +26,32 @@ ROUTES = {
 PROMPT_TOKENS, FIT_BATCH, FIT_WIDTH, FIT_STEPS = 8, 10, 50, 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is to be measured.
+
+    Attributes:
+        tasks: of `TASKS`.
+        batches: rows of a call of generate.
+        new_tokens: that each row writes, or as many as the context leaves.
+        runtime: of kgpt2's generate: "openvino" or "keras".
+        kerashub: KerasHub's own generate and fit as well.
+        rounds: of each.
+    """
+
+    tasks: Sequence[str]
+    batches: Sequence[int]
+    new_tokens: int
+    runtime: str
+    kerashub: bool
+    rounds: int
+
+    @property
+    def sides(self) -> list[str]:
+        """Of `SIDES`; "torch" is what ratios are taken to."""
+        return [side for side in SIDES if self.kerashub or side != "kerashub"]
+
+
 def require_torch() -> None:
     """Raises RequestError where PyTorch or transformers is not installed."""
     for package in ("torch", "transformers"):
@@ -31,6 +59,13 @@ def require_torch() -> None:
             raise RequestError(
                 f"{package}: is not installed, and there is nothing to compare with\npip install 'kgpt2[torch]'"
             )
+
+
+def require_context(model: str, checkpoint: Checkpoint) -> None:
+    """Raises RequestError where the context is too short for a prompt and something after it."""
+    context = checkpoint.shape.max_sequence_length
+    if context <= PROMPT_TOKENS:
+        raise RequestError(f"{model}: a context of {context} tokens is too short to compare anything")
 
 
 @contextlib.contextmanager
@@ -102,30 +137,14 @@ def explain(parity: dict, checks: Sequence[dict]) -> str | None:
     return message
 
 
-def measure(
-    model: str,
-    folder: str,
-    batches: Sequence[int],
-    new_tokens: int,
-    width: int,
-    tasks: Sequence[str],
-    sides: Sequence[str],
-    runtime: str,
-    rounds: int,
-    tick: Callable[[str], None],
-) -> list[dict]:
+def measure(model: str, folder: str, context: int, asked: Asked, tick: Callable[[str], None]) -> list[dict[str, Any]]:
     """Generation and fine-tuning on every side, each in a process of its own, in interleaved rounds.
 
     Args:
         model: any MODEL.
         folder: the same for transformers.
-        batches: rows of a call of generate.
-        new_tokens: that each row writes.
-        width: tokens of a row of training.
-        tasks: of `TASKS`.
-        sides: of `SIDES`; "torch" is what ratios are taken to.
-        runtime: of kgpt2's generate: "openvino" or "keras".
-        rounds: of each.
+        context: of the model, in tokens.
+        asked: what to measure.
         tick: is told of each step; `steps` in all.
 
     Returns:
@@ -134,45 +153,46 @@ def measure(
         that is compiled) and peak_memory_mb of its process while it works; and "ratio", of kgpt2.
     """
     rows = []
-    for task in tasks:
-        for batch in batches if task == "generate" else (FIT_BATCH,):
+    for task in asked.tasks:
+        for batch in asked.batches if task == "generate" else (FIT_BATCH,):
+            new_tokens = min(asked.new_tokens, context - PROMPT_TOKENS)
             shape = {"batch": batch, "prompt_tokens": PROMPT_TOKENS, "new_tokens": new_tokens}
             if task == "fit":
-                shape = {"batch": batch, "width": width, "steps": FIT_STEPS}
-            rows.append(_row(model, folder, task, shape, sides, runtime, rounds, tick))
+                shape = {"batch": batch, "width": min(FIT_WIDTH, context), "steps": FIT_STEPS}
+            rows.append(_row(model, folder, task, shape, asked, tick))
     return rows
 
 
-def steps(batches: Sequence[int], tasks: Sequence[str], sides: Sequence[str], rounds: int) -> int:
+def steps(asked: Asked) -> int:
     """How many ticks `find_parity` and `measure` give."""
-    rows = sum(len(batches) if task == "generate" else 1 for task in tasks)
-    return 1 + len(CHECKS) + rows * len(sides) * (1 + rounds)
+    rows = sum(len(asked.batches) if task == "generate" else 1 for task in asked.tasks)
+    return 1 + len(CHECKS) + rows * len(asked.sides) * (1 + asked.rounds)
 
 
 def _row(
-    model: str, folder: str, task: str, shape: dict, sides: Sequence[str], runtime: str, rounds: int, tick: Callable
-) -> dict:
-    rates: dict[str, list[float]] = {side: [] for side in sides}
+    model: str, folder: str, task: str, shape: dict[str, int], asked: Asked, tick: Callable[[str], None]
+) -> dict[str, Any]:
+    rates: dict[str, list[float]] = {side: [] for side in asked.sides}
     memory: dict[str, float | None] = {}
     with contextlib.ExitStack() as stack:
         servers = {}
-        for side in sides:
+        for side in asked.sides:
             tick(f"{task}: {SIDES[side]} gets ready")
-            servers[side] = stack.enter_context(_start(ROUTES[task][side], model, folder, shape, runtime))
-        for _ in range(rounds):
+            servers[side] = stack.enter_context(_start(ROUTES[task][side], model, folder, shape, asked.runtime))
+        for _ in range(asked.rounds):
             for side, server in servers.items():
                 tick(f"{task}: {SIDES[side]}")
                 reply = server.ask()
                 rates[side].append(reply["tokens_per_second"])
                 memory[side] = reply["peak_memory_mb"]
-    row = {
+    row: dict[str, dict[str, Any]] = {
         side: {
             "tokens_per_second": spread(rates[side]),
             "ratio": paired_ratio(rates[side], rates["torch"]),
             "startup_seconds": servers[side].startup,
             "peak_memory_mb": memory[side],
         }
-        for side in sides
+        for side in asked.sides
     }
     return {"task": task, **shape, **row, "ratio": row["keras"]["ratio"]}
 

@@ -7,10 +7,10 @@ from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.environment import device, forget_peak, peak_memory
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.names import read_model
-from kgpt2.generation.decoder import Clock, generate
+from kgpt2.config.settings import Settings
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.language_model import LanguageModel, open_runtime
 from kgpt2.generation.rows import Prompt
-from kgpt2.generation.settings import Settings
 
 
 def prepare(route: str, model: str, dtype: str, runtime: str, **shape: int) -> Callable[[dict], dict]:
@@ -55,6 +55,6 @@ def call(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_to
     rows_at_once = batch * Settings.beams if sampler == "beam" else batch
     settings = Settings(sampler=sampler, min_new_tokens=new_tokens, batch_size=rows_at_once, seed=0)
     clock, began = Clock(), time.perf_counter()
-    written = sum(one.new_tokens for one in generate(lm.runtime, lm.tokenizer, prompts, settings, clock))
+    written = sum(one.new_tokens for one in generate(lm.decoder(settings), prompts, clock))
     seconds = time.perf_counter() - began - clock.startup
     return {"seconds": seconds, "compile_seconds": clock.startup, "new_tokens": written}

@@ -12,7 +12,7 @@ from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.names import read_model
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.training.compilation import xla_pays
 from kgpt2.training.network import trainable_network
 

@@ -20,7 +20,7 @@ from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.generation.language_model import LanguageModel, open_runtime
 from kgpt2.training.network import trainable_network
 
@@ -80,7 +80,7 @@ def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.
         theirs = network(torch.tensor(ids)).logits.numpy()[..., : checkpoint.shape.vocabulary_size]
     hidden = task.backbone({"token_ids": ids, "padding_mask": np.ones_like(ids)})
     keras_logits = keras.ops.convert_to_numpy(task.backbone.token_embedding(hidden, reverse=True))
-    engine_logits = open_runtime(checkpoint).runtime.logits(ids, np.zeros(len(ids), "int32"))
+    engine_logits = open_runtime(checkpoint).runtime.logits(ids.tolist())
     found = [float(np.abs(logits - theirs).max()) for logits in (keras_logits, engine_logits)]
     return {
         "max_abs_logit_difference": max(found),
@@ -101,16 +101,16 @@ def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Mo
 
 def compare_greedy(lm: LanguageModel, network: torch.nn.Module) -> dict:
     """Greedy tokens of a few prompts, no default bans; a row that parts at a near tie is excused and counted."""
-    from kgpt2.generation.decoder import Clock, generate
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.generate import Clock, generate
     from kgpt2.generation.rows import Prompt
-    from kgpt2.generation.settings import Settings
 
     context, end = lm.runtime.context, lm.tokenizer.end_id
     new = min(NEW_TOKENS, context - PROMPT_TOKENS)
     rows = drawn_prompts(lm.tokenizer, PROMPTS, PROMPT_TOKENS)
     settings = Settings(sampler="greedy", min_new_tokens=new, default_bans=False, seed=0)
     prompts = [Prompt("", row, new) for row in rows]
-    ours = [one.token_ids for one in generate(lm.runtime, lm.tokenizer, prompts, settings, Clock())]
+    ours = [one.token_ids for one in generate(lm.decoder(settings), prompts, Clock())]
     lengths = {"min_new_tokens": new, "max_new_tokens": new, "eos_token_id": end, "pad_token_id": lm.tokenizer.pad_id}
     ids = torch.tensor(rows)
     network.generation_config.suppress_tokens = None  # what convert writes there are the default bans

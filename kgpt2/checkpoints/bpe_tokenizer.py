@@ -64,6 +64,11 @@ class BpeTokenizer:
         self._tokenizer = self._built(special, where)
 
     @property
+    def vocabulary(self) -> list[str]:
+        """The tokens in the order of their ids."""
+        return sorted(self.token_to_id, key=self.token_to_id.__getitem__)
+
+    @property
     def vocabulary_size(self) -> int:
         return len(self.token_to_id)
 

@@ -1,8 +1,18 @@
 """`kgpt2 bench`."""
 
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
 import click
 
-from kgpt2.cli.options import Listed, claim, debug_option, json_option, say, show
+from kgpt2.cli.options import Listed, claim, debug_option, json_option, one_of
+from kgpt2.config.settings import FIELDS
+from kgpt2.errors import RequestError
+
+if TYPE_CHECKING:
+    from kgpt2.bench.throughput import Case
+    from kgpt2.checkpoints.checkpoint import Checkpoint
 
 
 @click.command("bench")
@@ -22,7 +32,18 @@ from kgpt2.cli.options import Listed, claim, debug_option, json_option, say, sho
 @json_option
 @debug_option
 def command(
-    model, batch, samplers, prompt_tokens, new_tokens, dtype, runtime, rounds, article, plot, out, as_json
+    model: str,
+    batch: list[int],
+    samplers: list[str],
+    prompt_tokens: list[int],
+    new_tokens: list[int] | None,
+    dtype: list[str],
+    runtime: list[str],
+    rounds: int,
+    article: bool,
+    plot: str | None,
+    out: str | None,
+    as_json: bool,
 ) -> None:
     """How fast MODEL writes: tokens per second by sampler, batch, length, dtype and runtime.
 
@@ -30,67 +51,61 @@ def command(
     start-up and compiling are counted apart. --article repeats how the Keras tutorial got 8.77 and 22 tokens/s, and
     shows what they consist of.
     """
-    import json
-    from pathlib import Path
-
-    from kgpt2.bench.environment import busy, environment
-    from kgpt2.bench.noise import too_noisy
-    from kgpt2.bench.throughput import measure, steps
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.cli.bench_report import article_table, throughput_table
-    from kgpt2.cli.progress import ticking
-    from kgpt2.errors import RequestError
-    from kgpt2.generation.language_model import DTYPES, RUNTIMES, choose_runtime
-    from kgpt2.generation.settings import SAMPLERS
-    from kgpt2.writing import write_json
+    from kgpt2.cli.bench_report import article_table, measured, print_report, throughput_table
 
-    for name, values, known in (
-        ("--samplers", samplers, SAMPLERS),
-        ("--dtype", dtype, DTYPES),
-        ("--runtime", runtime, RUNTIMES),
-    ):
-        for value in values:
-            if value not in known:
-                raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}")
+    _require_known(samplers, dtype, runtime)
     if plot:
         from kgpt2.bench import plots
 
         plots.require_format(plot)
     claim({"--out": out, "--plot": plot})
     checkpoint = read_model(model)
-    report, others = {"environment": environment(), "model": model}, busy()
-    if article:
-        from kgpt2.bench.article import STEPS, take_apart
-
-        with ticking(STEPS) as tick:
-            found, report["environment"]["device"] = take_apart(model, checkpoint, tick)
-        report |= found
-        shown = article_table
-    else:
-        cases = _cases(checkpoint.shape.max_sequence_length, batch, samplers, prompt_tokens, new_tokens)
-        routes = [(one, choose_runtime(one, where)) for one in dtype for where in runtime]
-        with ticking(steps(cases, routes, rounds)) as tick:
-            report["rows"], report["environment"]["device"] = measure(model, cases, routes, rounds, tick)
-        shown = throughput_table
-    if noise := too_noisy(others, [row["tokens_per_second"] for row in report["rows"]]):
-        say(f"warning: {noise}")
-    if out:
-        write_json(Path(out), report)
+    with measured(model) as report:
+        if article:
+            _take_apart(report, model, checkpoint)
+        else:
+            cases = _cases(checkpoint.shape.max_sequence_length, batch, samplers, prompt_tokens, new_tokens)
+            _measure(report, model, cases, dtype, runtime, rounds)
     if plot:
-        draw = plots.draw_article if article else plots.draw_throughput
-        draw(report, Path(plot))
-    if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
-    else:
-        show(shown(report))
+        (plots.draw_article if article else plots.draw_throughput)(report, Path(plot))
+    print_report(report, article_table if article else throughput_table, out, as_json)
 
 
-def _cases(context, batch, samplers, prompt_tokens, new_tokens):
+def _require_known(samplers: list[str], dtypes: list[str], runtimes: list[str]) -> None:
+    from kgpt2.generation.language_model import DTYPES, RUNTIMES
+
+    one_of("--samplers", samplers, get_args(FIELDS["sampler"].kind))
+    one_of("--dtype", dtypes, DTYPES)
+    one_of("--runtime", runtimes, RUNTIMES)
+
+
+def _take_apart(report: dict[str, Any], model: str, checkpoint: "Checkpoint") -> None:
+    from kgpt2.bench.article import STEPS, take_apart
+    from kgpt2.cli.progress import ticking
+
+    with ticking(STEPS) as tick:
+        found, report["environment"]["device"] = take_apart(model, checkpoint, tick)
+    report |= found
+
+
+def _measure(
+    report: dict[str, Any], model: str, cases: "list[Case]", dtypes: list[str], runtimes: list[str], rounds: int
+) -> None:
+    from kgpt2.bench.throughput import measure, steps
+    from kgpt2.cli.progress import ticking
+    from kgpt2.generation.language_model import choose_runtime
+
+    routes = [(dtype, choose_runtime(dtype, runtime)) for dtype in dtypes for runtime in runtimes]
+    with ticking(steps(cases, routes, rounds)) as tick:
+        report["rows"], report["environment"]["device"] = measure(model, cases, routes, rounds, tick)
+
+
+def _cases(
+    context: int, batch: list[int], samplers: list[str], prompt_tokens: list[int], new_tokens: list[int] | None
+) -> "list[Case]":
     """Every combination, the longest lengths checked first."""
-    import itertools
-
     from kgpt2.bench.throughput import Case
-    from kgpt2.errors import RequestError
 
     for name, values in (("--batch", batch), ("--prompt-tokens", prompt_tokens), ("--new-tokens", new_tokens or [1])):
         if min(values) < 1:

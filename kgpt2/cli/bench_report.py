@@ -1,14 +1,54 @@
 """What `kgpt2 bench` and `kgpt2 compare` show to people: tables."""
 
-from collections.abc import Mapping
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-from rich.console import Group
+import click
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
 
 from kgpt2.bench.comparison import SIDES
+from kgpt2.bench.environment import busy, environment
+from kgpt2.bench.noise import too_noisy
+from kgpt2.cli.options import say, show
+from kgpt2.writing import write_json
 
 
-def throughput_table(report: Mapping) -> Table:
+@contextlib.contextmanager
+def measured(model: str) -> Iterator[dict[str, Any]]:
+    """A report to be filled with rows; says at the end where the machine was too noisy for them."""
+    report: dict[str, Any] = {"environment": environment(), "model": model}
+    others = busy()
+    yield report
+    rates = [
+        side["tokens_per_second"]
+        for row in report["rows"]
+        for side in (row, *row.values())
+        if isinstance(side, dict) and "tokens_per_second" in side
+    ]
+    if rates and (noise := too_noisy(others, rates)):
+        say(f"warning: {noise}")
+
+
+def print_report(
+    report: Mapping[str, Any],
+    table: Callable[[Mapping[str, Any]], RenderableType],
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Writes a report to a file, where one is named, and prints it."""
+    if out:
+        write_json(Path(out), report)
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+    else:
+        show(table(report))
+
+
+def throughput_table(report: Mapping[str, Any]) -> Table:
     """The rows of `kgpt2 bench`."""
     right = ("batch", "prompt", "new", "start-up s", "first token s", "tokens/s", "range", "ms/token", "x greedy", "MB")
     shown = _table("sampler", *right[:3], "dtype", "runtime", *right[3:], right=right)
@@ -30,7 +70,7 @@ def throughput_table(report: Mapping) -> Table:
     return shown
 
 
-def article_table(report: Mapping) -> Group:
+def article_table(report: Mapping[str, Any]) -> Group:
     """The calls of `kgpt2 bench --article`, and what they say."""
     names = ("seconds", "tokens/s as the tutorial counts", "new tokens", "tokens/s of those", "compiling")
     shown = _table("call", *names, right=names)
@@ -46,7 +86,7 @@ def article_table(report: Mapping) -> Group:
     return Group(shown, "", *report["article"]["findings"])
 
 
-def comparison_table(report: Mapping) -> Group:
+def comparison_table(report: Mapping[str, Any]) -> Group:
     """Parity and rows of `kgpt2 compare`."""
     checks = _table("parity", "found", "allowed", "", right=("found", "allowed"))
     for check in report["checks"]:

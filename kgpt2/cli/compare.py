@@ -1,8 +1,16 @@
 """`kgpt2 compare`."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from kgpt2.cli.options import Listed, claim, debug_option, json_option, say, show
+from kgpt2.cli.options import Listed, claim, debug_option, json_option, one_of
+from kgpt2.errors import RequestError, WorkError
+
+if TYPE_CHECKING:
+    from kgpt2.bench.comparison import Asked
+    from kgpt2.checkpoints.checkpoint import Checkpoint
 
 
 @click.command("compare")
@@ -22,7 +30,18 @@ from kgpt2.cli.options import Listed, claim, debug_option, json_option, say, sho
 @json_option
 @debug_option
 def command(
-    model, against, batch, new_tokens, tasks, runtime, kerashub, parity_only, rounds, plot, out, as_json
+    model: str,
+    against: str | None,
+    batch: list[int],
+    new_tokens: int,
+    tasks: list[str],
+    runtime: str,
+    kerashub: bool,
+    parity_only: bool,
+    rounds: int,
+    plot: str | None,
+    out: str | None,
+    as_json: bool,
 ) -> None:
     """The same weights in kgpt2 and in PyTorch: first whether they compute the same, then how fast.
 
@@ -30,23 +49,13 @@ def command(
     what differs is named. Speed is greedy generation and fine-tuning in interleaved rounds, each side in processes of
     its own; memory and start-up beside it.
     """
-    import json
-    from pathlib import Path
-
     from kgpt2.bench import comparison
-    from kgpt2.bench.environment import busy, environment
-    from kgpt2.bench.noise import too_noisy
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.cli.bench_report import comparison_table
-    from kgpt2.cli.progress import ticking
-    from kgpt2.errors import RequestError, WorkError
+    from kgpt2.cli.bench_report import comparison_table, measured, print_report
     from kgpt2.generation.language_model import RUNTIMES, choose_runtime
-    from kgpt2.writing import write_json
 
-    for name, values, known in (("--tasks", tasks, comparison.TASKS), ("--runtime", [runtime], RUNTIMES)):
-        for value in values:
-            if value not in known:
-                raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}")
+    one_of("--tasks", tasks, comparison.TASKS)
+    one_of("--runtime", [runtime], RUNTIMES)
     if min(batch) < 1:
         raise RequestError(f"--batch: {min(batch)} will not do, it must be 1 or more")
     if plot:
@@ -55,36 +64,30 @@ def command(
         plots.require_format(plot)
     claim({"--out": out, "--plot": plot})
     comparison.require_torch()
-    checkpoint = read_model(model)
-    context = checkpoint.shape.max_sequence_length
-    if context <= comparison.PROMPT_TOKENS:
-        raise RequestError(f"{model}: a context of {context} tokens is too short to compare anything")
-    new_tokens = min(new_tokens, context - comparison.PROMPT_TOKENS)
-    sides = [side for side in comparison.SIDES if kerashub or side != "kerashub"]
-    tasks = [] if parity_only else tasks
-    report, others = {"environment": environment(), "model": model}, busy()
+    checkpoint, where = read_model(model), choose_runtime("float32", runtime)
+    comparison.require_context(model, checkpoint)
+    asked = comparison.Asked([] if parity_only else tasks, batch, new_tokens, where, kerashub, rounds)
+    with measured(model) as report:
+        failed = _compare(report, model, checkpoint, against, asked)
+    if plot and report["rows"]:
+        plots.draw_comparison(report, Path(plot))
+    print_report(report, comparison_table, out, as_json)
+    if failed:
+        raise WorkError(failed)
+
+
+def _compare(report: dict[str, Any], model: str, checkpoint: "Checkpoint", against: str | None, asked: "Asked") -> str:
+    """Fills the report; returns what does not compute the same, which is not compared any further."""
+    from kgpt2.bench import comparison
+    from kgpt2.cli.progress import ticking
+
     with (
         comparison.transformers_folder(checkpoint, against) as folder,
-        ticking(comparison.steps(batch, tasks, sides, rounds)) as tick,
+        ticking(comparison.steps(asked)) as tick,
     ):
         report["parity"] = comparison.find_parity(model, folder, tick)
         report["checks"] = comparison.judge(report["parity"])
         failed = comparison.explain(report["parity"], report["checks"])
-        width = min(comparison.FIT_WIDTH, context)
-        # What does not compute the same is not compared any further.
-        tasks = [] if failed else tasks
-        where = choose_runtime("float32", runtime)
-        report["rows"] = comparison.measure(model, folder, batch, new_tokens, width, tasks, sides, where, rounds, tick)
-    rates = [row[side]["tokens_per_second"] for row in report["rows"] for side in sides]
-    if rates and (noise := too_noisy(others, rates)):
-        say(f"warning: {noise}")
-    if out:
-        write_json(Path(out), report)
-    if plot and report["rows"]:
-        plots.draw_comparison(report, Path(plot))
-    if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
-    else:
-        show(comparison_table(report))
-    if failed:
-        raise WorkError(failed)
+        context = checkpoint.shape.max_sequence_length
+        report["rows"] = [] if failed else comparison.measure(model, folder, context, asked, tick)
+    return failed

@@ -1,8 +1,16 @@
 """`kgpt2 convert`."""
 
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from kgpt2.cli.options import debug_option, json_option, model_options, say
+
+if TYPE_CHECKING:
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
 
 
 @click.command("convert")
@@ -22,25 +30,28 @@ from kgpt2.cli.options import debug_option, json_option, model_options, say
 @model_options
 @json_option
 @debug_option
-def command(source, destination, to, dtype, start_token, end_token, newline_token, base, as_json) -> None:
+def command(
+    source: str,
+    destination: str,
+    to: str | None,
+    dtype: str | None,
+    described: "tuple[SpecialTokens, str | None]",
+    as_json: bool,
+) -> None:
     """Convert the model SRC and write it to DST.
 
     SRC is any MODEL: a Hugging Face folder, hf://ORGANISATION/NAME, a LoRA adapter, a Keras preset, a run folder, a
     `.bin` file of UER-py, or a name from `kgpt2 models`. DST must not exist yet; it is written whole or not at all.
     """
-    import dataclasses
-    import json
-    from pathlib import Path
-
     from rich.filesize import decimal
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.cli.progress import converting
     from kgpt2.conversion.convert import convert
 
-    checkpoint = read_model(source, SpecialTokens(start_token, end_token, newline_token), base)
+    checkpoint = read_model(source, *described)
     to = to or ("gguf" if destination.lower().endswith(".gguf") else "keras")
-    with _bar() as progress:
+    with converting() as progress:
         done = convert(checkpoint, Path(destination), to, dtype, progress)
     for note in done.notes:
         say(f"note: {note}")
@@ -49,21 +60,3 @@ def command(source, destination, to, dtype, start_token, end_token, newline_toke
     else:
         size = f"{done.parameters:,} parameters, {done.dtype}, {decimal(done.bytes)}"
         say(f"{done.destination}: {size}, written in {done.seconds:.1f} s")
-
-
-def _bar():
-    """A context manager that gives `convert` its progress function; the bar shows bytes, their rate and the end."""
-    import contextlib
-
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    @contextlib.contextmanager
-    def shown():
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("convert")
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-
-    return shown()

@@ -1,8 +1,17 @@
 """`kgpt2 data`."""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from kgpt2.cli.options import as_typed_option, debug_option, json_option, reading_options, say
+from kgpt2.cli.options import as_typed_option, debug_option, json_option, reading_options, say, say_counts
+
+if TYPE_CHECKING:
+    from kgpt2.data.sources import Options
+    from kgpt2.data.token_cache import Tokenised
 
 model_option = click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]")
 
@@ -16,21 +25,21 @@ def command() -> None:
 @command.command("list")
 @json_option
 @debug_option
-def list_sources(as_json) -> None:
+def list_sources(as_json: bool) -> None:
     """List the named data sources; a file, a pattern or a list of files is a source too."""
-    import json
-
     from kgpt2.data.poetry.shelves import PARTS
     from kgpt2.data.sources import NAMES
 
-    sources = [{"name": name, "description": text.partition(": ")[2]} for name, text in NAMES.items()]
-    for source in sources:
-        source["specs"] = NAMES[source["name"]].partition(": ")[0]
+    described = {name: text.partition(": ") for name, text in NAMES.items()}
     if as_json:
+        sources = [
+            {"name": name, "description": description, "specs": specs}
+            for name, (specs, _, description) in described.items()
+        ]
         click.echo(json.dumps({"sources": sources, "chinese_poetry": list(PARTS)}, ensure_ascii=False))
         return
-    for source in sources:
-        click.echo(f"{source['specs']}\n    {source['description']}")
+    for specs, _, description in described.values():
+        click.echo(f"{specs}\n    {description}")
     click.echo(f"chinese_poetry has {', '.join(PARTS)}")
     click.echo(
         "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz."
@@ -45,33 +54,20 @@ def list_sources(as_json) -> None:
 @click.option("--examples", type=click.IntRange(0, 20), default=5, show_default=True, help="How many to show.")
 @json_option
 @debug_option
-def show(spec, model, examples, as_typed, as_json, **reading) -> None:
+def show(
+    spec: tuple[str, ...], model: str | None, examples: int, as_typed: bool, as_json: bool, reading: "Options"
+) -> None:
     """Look into SPEC: examples, how long they are in tokens, what was dropped and cleaned. Bad rows are counted."""
-    import json
-
     from kgpt2.data.account import account, histogram
 
     tokenised = _tokenised(spec, model, as_typed, reading)
-    report = account(tokenised)
-    shown = tokenised.examples[:examples]
+    report, shown = account(tokenised), tokenised.examples[:examples]
     if as_json:
         report = {"source": report["source"], "examples": shown, **report}
         click.echo(json.dumps(report, ensure_ascii=False))
         return
-    for example in shown:
-        click.echo(example)
-    lengths = report["tokens"]
-    click.echo(
-        f"\n{report['count']:,} examples; tokens, start and end included: mean {lengths['mean']:.1f}, "
-        f"half up to {lengths['p50']}, 95 % up to {lengths['p95']}, the longest {lengths['max']}"
-    )
-    for line in histogram(tokenised.table.lengths):
+    for line in (*shown, *_summary(report), *histogram(tokenised.table.lengths), *_counts(report)):
         click.echo(line)
-    if report["unknown_fraction"]:
-        click.echo(f"{report['unknown_fraction']:.2%} of the tokens are unknown to the vocabulary")
-    for verb in ("dropped", "cleaned"):
-        for reason, count in report[verb].items():
-            click.echo(f"{count:,} {verb}: {reason}")
     for problem in tokenised.problems:
         say(problem)
 
@@ -86,13 +82,17 @@ def show(spec, model, examples, as_typed, as_json, **reading) -> None:
 )
 @json_option
 @debug_option
-def prepare(spec, model, rows, as_typed, as_json, **reading) -> None:
+def prepare(
+    spec: tuple[str, ...],
+    model: str | None,
+    rows: str | None,
+    as_typed: bool,
+    as_json: bool,
+    reading: "Options",
+) -> None:
     """Make SPEC ready: read, clean and tokenise it now, so that fit finds it in the cache."""
-    import json
-    from pathlib import Path
-
     if rows is not None:
-        _prepare_tifu(spec, Path(rows), reading["path"], as_json)
+        _prepare_tifu(spec, Path(rows), reading.path, as_json)
         return
     from kgpt2.data.account import account
 
@@ -100,27 +100,40 @@ def prepare(spec, model, rows, as_typed, as_json, **reading) -> None:
     if as_json:
         click.echo(json.dumps(account(tokenised), ensure_ascii=False))
     say(f"{tokenised.spec}: {len(tokenised.table):,} examples, {len(tokenised.table.ids):,} tokens, ready")
-    for verb, counts in (("dropped", tokenised.dropped), ("cleaned", tokenised.cleaned)):
-        for reason, count in counts.items():
-            say(f"{count:,} {verb}: {reason}")
+    say_counts(tokenised)
 
 
-def _tokenised(spec, model, as_typed, reading, must_keep=False):
+def _summary(report: Mapping[str, Any]) -> list[str]:
+    lengths = report["tokens"]
+    return [
+        f"\n{report['count']:,} examples; tokens, start and end included: mean {lengths['mean']:.1f}, "
+        f"half up to {lengths['p50']}, 95 % up to {lengths['p95']}, the longest {lengths['max']}"
+    ]
+
+
+def _counts(report: Mapping[str, Any]) -> list[str]:
+    unknown = report["unknown_fraction"]
+    return [f"{unknown:.2%} of the tokens are unknown to the vocabulary"] * bool(unknown) + [
+        f"{count:,} {verb}: {reason}" for verb in ("dropped", "cleaned") for reason, count in report[verb].items()
+    ]
+
+
+def _tokenised(
+    spec: tuple[str, ...], model: str | None, as_typed: bool, reading: "Options", must_keep: bool = False
+) -> "Tokenised":
     """The source in tokens."""
     from kgpt2.checkpoints.names import read_model
     from kgpt2.cli.progress import reading as shown
-    from kgpt2.data.sources import Options, open_source
+    from kgpt2.data.sources import open_source
     from kgpt2.data.token_cache import counted_tokenizer, tokenise
 
-    source = open_source(spec[0] if len(spec) == 1 else list(spec), Options(**reading))
+    source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
     with shown() as progress:
         tokenizer = read_model(model).tokenizer if model else counted_tokenizer([source])
         return tokenise(source, tokenizer, strict=False, as_typed=as_typed, progress=progress, must_keep=must_keep)
 
 
-def _prepare_tifu(spec, rows, path, as_json):
-    import json
-
+def _prepare_tifu(spec: tuple[str, ...], rows: Path, path: str | None, as_json: bool) -> None:
     from kgpt2.data.example import Report
     from kgpt2.data.tifu.prepared import NAME, default_data_dir, prepare_tfds
     from kgpt2.errors import RequestError
@@ -133,6 +146,5 @@ def _prepare_tifu(spec, rows, path, as_json):
     folder = prepare_tfds(rows, data_dir, part or "short", report)
     if as_json:
         click.echo(json.dumps({"source": spec[0], "folder": str(folder), "dropped": dict(report.dropped)}))
-    for reason, count in report.dropped.items():
-        say(f"{count:,} dropped: {reason}")
+    say_counts(report)
     say(f"{folder}: ready; tfds.load({spec[0]!r}, split='train', data_dir={str(data_dir)!r}) finds it")

@@ -1,7 +1,12 @@
 """`kgpt2 env`."""
 
+import json
+import os
+import platform
+
 import click
 
+from kgpt2 import __version__
 from kgpt2.cli.options import bring_up_keras, debug_option, json_option
 
 PACKAGES = (
@@ -28,21 +33,8 @@ PACKAGES = (
 @click.command("env")
 @json_option
 @debug_option
-def command(as_json) -> None:
+def command(as_json: bool) -> None:
     """Show versions and devices, for bug reports."""
-    import importlib.metadata
-    import json
-    import os
-    import platform
-
-    from kgpt2 import __version__
-
-    def version(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
     bring_up_keras()
     import keras
 
@@ -53,7 +45,7 @@ def command(as_json) -> None:
         "cpus": os.cpu_count(),
         "backend": keras.config.backend(),
         "devices": keras.distribution.list_devices(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
     }
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
@@ -62,3 +54,12 @@ def command(as_json) -> None:
         shown = ", ".join(value) if isinstance(value, list) else value
         if name != "packages":
             click.echo(f"{name:20} {'not installed' if shown is None else shown}")
+
+
+def _version(name: str) -> str | None:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

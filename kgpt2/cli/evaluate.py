@@ -1,5 +1,10 @@
 """`kgpt2 evaluate`."""
 
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from kgpt2.cli.options import (
@@ -8,11 +13,16 @@ from kgpt2.cli.options import (
     debug_option,
     json_option,
     model_options,
+    read_noted,
     reading_options,
     runtime_options,
-    say,
     show,
 )
+from kgpt2.config.settings import Settings
+
+if TYPE_CHECKING:
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.data.sources import Options
 
 
 @click.command("evaluate")
@@ -38,29 +48,21 @@ from kgpt2.cli.options import (
 @json_option
 @debug_option
 def command(
-    model,
-    spec,
-    path,
-    text,
-    prompt,
-    unit,
-    script,
-    limit,
-    encoding,
-    as_typed,
-    stride,
-    start_token,
-    end_token,
-    newline_token,
-    base,
-    dtype,
-    runtime,
-    generating,
-    learned,
-    bert,
-    out,
-    as_json,
-    **how,
+    model: str,
+    spec: tuple[str, ...],
+    reading: "Options",
+    as_typed: bool,
+    stride: int | None,
+    described: "tuple[SpecialTokens, str | None]",
+    dtype: str,
+    runtime: str,
+    generating: bool,
+    prompt_characters: int | None,
+    learned: str | None,
+    bert: str | None,
+    out: str | None,
+    as_json: bool,
+    **how: Any,
 ) -> None:
     """How probable texts are to MODEL: loss, perplexity, bits per character and accuracy.
 
@@ -68,61 +70,25 @@ def command(
     model goes on from each text's beginning, and what it writes is compared with the text, with itself and with what
     was learned.
     """
-    import dataclasses
-    import json
-    from pathlib import Path
-
-    from rich import progress
-    from rich.console import Console
-
-    from kgpt2.checkpoints.names import read_model
-    from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.cli import scoring_texts
     from kgpt2.cli.evaluation_report import markdown, table
-    from kgpt2.data.example import Report
-    from kgpt2.data.reading import read_examples
-    from kgpt2.data.sources import Options, open_source
-    from kgpt2.evaluation.scoring import score
+    from kgpt2.data.sources import open_source
     from kgpt2.generation.language_model import choose_runtime, open_runtime
-    from kgpt2.generation.settings import Settings
     from kgpt2.writing import write_text
 
-    characters = how.pop("prompt_characters")
     settings = Settings(**how, as_typed=as_typed)
     claim({"--out": out}, [*spec, learned])
     choose_runtime(dtype, runtime)
-    checkpoint = read_model(model, SpecialTokens(start_token, end_token, newline_token), base)
-    for note in checkpoint.notes:
-        say(f"note: {note}")
-    reading = Options(path, text, prompt, unit, script, limit, encoding)
+    checkpoint = read_noted(model, described)
     source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
-    learned = learned and open_source(learned, dataclasses.replace(reading, limit=None))
+    copied = learned and open_source(learned, dataclasses.replace(reading, limit=None))
     lm = open_runtime(checkpoint, dtype, runtime)
-
-    def examples(source, report):
-        return read_examples(source.read(report), lm.tokenizer, report, as_typed)
-
-    read, console = Report(), Console(stderr=True)
-    columns = [progress.BarColumn(), progress.TextColumn("{task.percentage:3.0f}%  {task.fields[shown]}")]
-    columns += [progress.TimeElapsedColumn(), progress.TimeRemainingColumn()]
-    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0, shown="")
-        unknown_id = getattr(lm.tokenizer, "unknown_id", None)
-        for likelihood in score(lm.runtime, lm.tokenizer, examples(source, read), stride, unknown_id):
-            report = likelihood.report()
-            bar.update(task, completed=read.done, shown=f"perplexity {report['perplexity']:.2f}")
-    for reason, count in read.dropped.items():
-        say(f"{count:,} dropped: {reason}")
-    for rule, count in (+read.cleaned).items():
-        say(f"{count:,} cleaned: {rule}")
-    report = {"model": model, "data": source.spec, "dtype": dtype, **report}
+    report = {"model": model, "data": source.spec, "dtype": dtype, **scoring_texts.score(lm, source, stride, as_typed)}
+    written = ()
     if generating:
-        from kgpt2.evaluation.generated import evaluate_generated
-
-        known = (example.prompt + example.text for example in (examples(learned, Report()) if learned else ()))
-        given = examples(source, Report())
-        report["generation"], written = evaluate_generated(lm, given, characters, settings, known, bert)
+        report["generation"], written = scoring_texts.write(lm, source, copied, prompt_characters, settings, bert)
     if out is not None:
-        write_text(Path(out), markdown(report, written if generating else ()))
+        write_text(Path(out), markdown(report, written))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:

@@ -1,8 +1,17 @@
 """`kgpt2 fit`."""
 
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
+
+if TYPE_CHECKING:
+    from kgpt2.config.sections import Config
+    from kgpt2.training.prepare import Plan
 
 
 @click.command("fit")
@@ -13,48 +22,49 @@ from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
 @click.option("--dry-run", is_flag=True, help="Read configuration, model and data, say what would happen, and stop.")
 @json_option
 @debug_option
-def command(config, overrides, out, resume, dry_run, as_json) -> None:
+def command(
+    config: str, overrides: tuple[str, ...], out: str | None, resume: bool, dry_run: bool, as_json: bool
+) -> None:
     """Train or fine-tune a model as CONFIG, a YAML file, says.
 
     The run folder gets config.yaml (resolved), preset/ (the best model by validation loss), checkpoints/, metrics.csv,
     tensorboard/, samples.txt, curves.png and summary.json. It is a MODEL for the other commands.
     """
-    import json
-    import shlex
-    from pathlib import Path
+    from kgpt2.config.recipes import load_config
+    from kgpt2.training.folder import claimed_run, finished_summary, run_folder
 
-    from kgpt2.cli.progress import reading
-    from kgpt2.config import dump_config, load_config
-    from kgpt2.files import read_object
-    from kgpt2.training.folder import claimed_run, is_complete, is_longer, require_the_same, run_folder, stoppable
-    from kgpt2.training.prepare import prepare
-
-    path = Path(config)
-    resolved = load_config(path, overrides)
-    folder = Path(out) if out else Path("runs") / path.stem
-    if resume and is_complete(folder):
-        then = load_config(folder / "config.yaml")
-        require_the_same(folder, then, resolved)
-        if not is_longer(then, resolved):
-            if as_json:
-                click.echo(json.dumps(read_object(folder / "summary.json", "summary of a run"), ensure_ascii=False))
-            say(f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)")
-            return
+    resolved = load_config(Path(config), overrides)
+    folder = Path(out) if out else Path("runs") / Path(config).stem
+    summary = finished_summary(folder, resolved) if resume else None
+    if summary is not None:
+        _print(summary, as_json)
+        say(f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)")
+        return
     if dry_run:
         run_folder(folder, resume)
-    else:
-        click.get_current_context().with_resource(claimed_run(folder, resume))
+        _outline(resolved, _plan(resolved, folder), as_json)
+        return
+    click.get_current_context().with_resource(claimed_run(folder, resume))
+    _print(_fit(resolved, _plan(resolved, folder), folder, resume), as_json)
+    say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")
+
+
+def _plan(config: "Config", folder: Path) -> "Plan":
+    """Reads model and data, and says what will happen."""
+    from kgpt2.cli.progress import reading
+    from kgpt2.training.folder import stoppable
+    from kgpt2.training.prepare import prepare
+
     with stoppable(folder), reading() as progress:
-        plan = prepare(resolved, progress)
+        plan = prepare(config, progress)
     for note in plan.notes:
         say(note)
     say(f"{plan.updates:,} steps, a validation every {plan.interval:,}")
-    if dry_run:
-        if as_json:
-            click.echo(json.dumps(_outline(resolved, plan), ensure_ascii=False))
-        else:
-            click.echo(dump_config(resolved).rstrip(), err=True)
-        return
+    return plan
+
+
+def _fit(config: "Config", plan: "Plan", folder: Path, resume: bool) -> dict[str, Any]:
+    from kgpt2.training.folder import stoppable
 
     with stoppable(folder):
         bring_up_keras()
@@ -62,18 +72,25 @@ def command(config, overrides, out, resume, dry_run, as_json) -> None:
 
         from kgpt2.training.fit import fit
 
-        summary = fit(resolved, plan, folder, Console(stderr=True), resume=resume)
-    if as_json:
-        click.echo(json.dumps(summary, ensure_ascii=False))
-    say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")
+        return fit(config, plan, folder, Console(stderr=True), resume=resume)
 
 
-def _outline(config, plan) -> dict:
-    """What a dry run has found out."""
-    return {
+def _outline(config: "Config", plan: "Plan", as_json: bool) -> None:
+    """Shows what a dry run has found out."""
+    from kgpt2.config.recipes import dump_config
+
+    if not as_json:
+        click.echo(dump_config(config).rstrip(), err=True)
+    found = {
         "config": config.model_dump(),
         "updates": plan.updates,
         "interval": plan.interval,
         "examples": dict(zip(("train", "validation"), plan.examples, strict=True)),
         "notes": plan.notes,
     }
+    _print(found, as_json)
+
+
+def _print(values: Any, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(values, ensure_ascii=False))

@@ -1,12 +1,26 @@
 """Options that several commands share, and what they print with."""
 
+import dataclasses
+import functools
 import os
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kgpt2.errors import printable
+from kgpt2.config.settings import FIELDS, Field, Settings
+from kgpt2.errors import RequestError, printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from kgpt2.checkpoints.checkpoint import Checkpoint
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
+    from kgpt2.data.example import Report
+    from kgpt2.data.token_cache import Tokenised
+
+Command = Callable[..., Any]
 
 DEBUG = types.SimpleNamespace(on=False)
 
@@ -30,13 +44,13 @@ class Listed(click.ParamType):
 
     name = "list"
 
-    def __init__(self, kind: type):
+    def __init__(self, kind: Callable[[str], Any]):
         self._kind = kind
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return "A,B,..."
 
-    def convert(self, value, param, ctx):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
         if isinstance(value, list):
             return value
         try:
@@ -80,30 +94,107 @@ _runtime = [
 ]
 
 
-as_typed_option = click.option(
-    "--as-typed", is_flag=True, help="Read texts as they are, also where the model knows another form of a mark."
-)
+as_typed_option = click.option("--as-typed", is_flag=True, help=FIELDS["as_typed"].meaning.help)
+# Options that are called otherwise than their settings.
+_NAMES = {"num_return": ("-n", "--num-return")}
+_METAVARS = {"ban": "TEXT", "stop": "TEXT", "acrostic": "TEXT"}
 
 
-def reading_options(command):
-    """The options that say how a source is read."""
-    return _with(_reading, command)
+def reading_options(command: Command) -> Command:
+    """The options that say how a source is read; the command gets them as `reading`, `data.sources.Options`."""
+
+    @functools.wraps(command)
+    def bundled(**values: Any) -> Any:
+        from kgpt2.data.sources import Options
+
+        names = (field.name for field in dataclasses.fields(Options))
+        return command(reading=Options(**{name: values.pop(name) for name in names}), **values)
+
+    return _with(_reading, bundled)
 
 
-def model_options(command):
-    """The options that tell of a model what its files may not."""
-    return _with(_model, command)
+def model_options(command: Command) -> Command:
+    """The options that tell of a model what its files may not; the command gets them as `described`.
+
+    They are the second and third argument of `checkpoints.names.read_model`.
+    """
+
+    @functools.wraps(command)
+    def bundled(start_token: str, end_token: str, newline_token: str, base: str, **values: Any) -> Any:
+        from kgpt2.checkpoints.special_tokens import SpecialTokens
+
+        return command(described=(SpecialTokens(start_token, end_token, newline_token), base), **values)
+
+    return _with(_model, bundled)
 
 
-def runtime_options(command):
+def runtime_options(command: Command) -> Command:
     """The options that say what computes, and in which type."""
     return _with(_runtime, command)
 
 
-def _with(options, command):
+def settings_options(command: Command) -> Command:
+    """Every setting of generation as an option; the command gets them as `settings`, a `Settings`."""
+
+    @functools.wraps(command)
+    def bundled(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in FIELDS}
+        for name, field in FIELDS.items():
+            if field.default is True:  # its option turns it off
+                given[name] = not given[name]
+        return command(settings=Settings(**given), **values)
+
+    return _with([_setting_option(field) for field in FIELDS.values()], bundled)
+
+
+def _setting_option(field: Field) -> Callable[[Command], Command]:
+    name, help = field.name.replace("_", "-"), field.meaning.help
+    if field.kind is bool:
+        return click.option(f"--no-{name}" if field.default else f"--{name}", field.name, is_flag=True, help=help)
+    return click.option(
+        *_NAMES.get(field.name, (f"--{name}",)),
+        type=field.kind if field.kind in (int, float) else str,
+        multiple=field.default == (),
+        default=None if field.default == () else field.default,
+        show_default=field.default not in (None, "", ()),
+        metavar=_METAVARS.get(field.name),
+        help=help,
+    )
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def read_noted(model: str, described: "tuple[SpecialTokens, str | None]") -> "Checkpoint":
+    """Reads a model and says what it notes; arguments and errors as those of `checkpoints.names.read_model`."""
+    from kgpt2.checkpoints.names import read_model
+
+    checkpoint = read_model(model, *described)
+    for note in checkpoint.notes:
+        say(f"note: {note}")
+    return checkpoint
+
+
+def say_counts(report: "Report | Tokenised") -> None:
+    """Says what was dropped and cleaned."""
+    for verb, counts in (("dropped", report.dropped), ("cleaned", report.cleaned)):
+        for reason, count in counts.items():
+            if count:
+                say(f"{count:,} {verb}: {reason}")
+
+
+def one_of(option: str, values: Iterable[str], known: Sequence[str]) -> None:
+    """Refuses a value that is not known.
+
+    Raises:
+        RequestError: naming the option and what there is.
+    """
+    for value in values:
+        if value not in known:
+            raise RequestError(f"{option}: {value!r} is not one of {', '.join(known)}")
 
 
 def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), suffix: str = "") -> None:
@@ -119,7 +210,6 @@ def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), 
     """
     from pathlib import Path
 
-    from kgpt2.errors import RequestError
     from kgpt2.outputs import claimed_file
     from kgpt2.writing import is_stream
 
@@ -144,7 +234,7 @@ def say(message: str) -> None:
     click.echo(printable(message), err=True)
 
 
-def show(shown) -> None:
+def show(shown: "RenderableType") -> None:
     """Prints what people read on stdout; a table keeps its figures whole, however narrow the place is.
 
     Args:

@@ -2,47 +2,85 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[Callable[[float, int], None]]:
-    """A bar for the reading of data; yields what `token_cache.tokenise` calls with the part done and the examples."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+def _bar(*columns: ProgressColumn, total: float, completed: float = 0, **fields: Any) -> Iterator[Callable[..., None]]:
+    """A bar of one task; yields what updates it."""
     console = Console(stderr=True)
-    columns = (
-        TextColumn("reading"),
-        BarColumn(),
-        TextColumn("{task.fields[examples]:,} examples, {task.fields[rate]} a second"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=1.0, examples=0, rate="-")
+        task = progress.add_task("", total=total, completed=completed, **fields)
 
-        def update(done: float, examples: int) -> None:
-            elapsed = progress.tasks[0].elapsed
-            rate = f"{examples / elapsed:,.0f}" if elapsed else "-"
-            progress.update(task, completed=done, examples=examples, rate=rate)
+        def update(**changes: Any) -> None:
+            progress.update(task, **changes)
 
         yield update
 
 
 @contextlib.contextmanager
+def reading() -> Iterator[Callable[[float, int], None]]:
+    """A bar for the reading of data; yields what `token_cache.tokenise` calls with the part done and the examples."""
+    shown = TextColumn("{task.fields[examples]:,} examples")
+    columns = (TextColumn("reading"), BarColumn(), shown, _Rate("examples"), TimeElapsedColumn(), TimeRemainingColumn())
+    with _bar(*columns, total=1.0, examples=0) as update:
+        yield lambda done, examples: update(completed=done, examples=examples)
+
+
+@contextlib.contextmanager
 def ticking(steps: int) -> Iterator[Callable[[str], None]]:
     """A bar for work of so many steps; yields what tells it that one begins, and which."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
+    begun = iter(range(steps + 1))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task, begun = progress.add_task("", total=steps), 0
+    with _bar(*columns, total=steps) as update:
+        yield lambda what: update(completed=next(begun, steps), description=what)
 
-        def tick(what: str) -> None:
-            nonlocal begun
-            progress.update(task, completed=begun, description=what)
-            begun += 1
 
-        yield tick
+@contextlib.contextmanager
+def scoring() -> Iterator[Callable[[float, float], None]]:
+    """A bar for the scoring of texts; yields what takes the part done and the perplexity so far."""
+    shown = TextColumn("{task.percentage:3.0f}%  {task.fields[shown]}")
+    with _bar(BarColumn(), shown, TimeElapsedColumn(), TimeRemainingColumn(), total=1.0, shown="") as update:
+        yield lambda done, perplexity: update(completed=done, shown=f"perplexity {perplexity:.2f}")
+
+
+@contextlib.contextmanager
+def writing(total: int, done: int) -> Iterator[Callable[[int, float], None]]:
+    """A bar for prompts of which some are done; yields what takes how many more are, and the tokens a second."""
+    shown = TextColumn("prompts  {task.fields[rate]} tokens/s")
+    columns = (BarColumn(), MofNCompleteColumn(), shown, TimeElapsedColumn(), TimeRemainingColumn())
+    with _bar(*columns, total=total, completed=done, rate="-") as update:
+        yield lambda more, rate: update(advance=more, rate=f"{rate:,.0f}" if rate else "-")
+
+
+@contextlib.contextmanager
+def converting() -> Iterator[Callable[[int, int], None]]:
+    """A bar for bytes; yields what takes how many are done, and how many there are."""
+    with _bar(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), total=0) as update:
+        yield lambda done, total: update(completed=done, total=total)
+
+
+class _Rate(ProgressColumn):
+    """A field of the task by the second."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self._name = name
+
+    def render(self, task: Any) -> Any:
+        from rich.text import Text
+
+        return Text(f"{task.fields[self._name] / task.elapsed:,.0f} a second" if task.elapsed else "")

@@ -1,8 +1,14 @@
 """`kgpt2 tokenize`."""
 
+import json
+from typing import TYPE_CHECKING
+
 import click
 
 from kgpt2.cli.options import as_typed_option, debug_option, json_option, model_options
+
+if TYPE_CHECKING:
+    from kgpt2.checkpoints.special_tokens import SpecialTokens
 
 
 @click.command("tokenize")
@@ -12,15 +18,14 @@ from kgpt2.cli.options import as_typed_option, debug_option, json_option, model_
 @as_typed_option
 @json_option
 @debug_option
-def command(text, model, start_token, end_token, newline_token, base, as_typed, as_json) -> None:
+def command(
+    text: tuple[str, ...], model: str, described: "tuple[SpecialTokens, str | None]", as_typed: bool, as_json: bool
+) -> None:
     """Show the tokens of each TEXT, and their ids, as the model reads them (without start and end token)."""
-    import json
-
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.data.reading import Reader
 
-    tokenizer = read_model(model, SpecialTokens(start_token, end_token, newline_token), base).tokenizer
+    tokenizer = read_model(model, *described).tokenizer
     names = {index: token for token, index in tokenizer.token_to_id.items()}
     read = str if as_typed else Reader(tokenizer)
     for one in text:

@@ -1,8 +1,11 @@
 """The sections of a run configuration: typed values, unknown keys refused."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
+
+from kgpt2.config.settings import FIELDS, Field, Settings
+from kgpt2.errors import RequestError
 
 PositiveInt = Annotated[int, pydantic.Field(gt=0, lt=2**31)]
 _LARGEST = 1e38  # what float32 holds
@@ -229,7 +232,7 @@ class TrainSection(Section):
         return self
 
 
-class SampleSection(Section):
+class _Sample(Section):
     """What the model writes at each validation, so that one sees it learn; the settings mean what `generate`'s mean.
 
     Attributes:
@@ -239,14 +242,37 @@ class SampleSection(Section):
     """
 
     prompts: list[str] = []
-    sampler: Literal["greedy", "top_k", "top_p", "random"] = "top_p"
-    k: int = 50
-    p: float = 0.95
-    temperature: float = 1.0
-    repetition_penalty: float = 1.0
-    no_repeat_ngram: int = 0
-    max_new_tokens: PositiveInt = 64
-    seed: int = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The section as `generate` takes it.
+
+        Raises:
+            RequestError: two settings exclude each other.
+        """
+        return Settings(**self.model_dump(exclude={"prompts"}))
+
+
+# What belongs to a call, or stands in another section.
+_NO_SAMPLE = ("num_return", "batch_size", "logprobs", "as_typed")
+_SAMPLE_DEFAULTS = {"max_new_tokens": 64, "seed": 0}
+
+
+def _setting(field: Field) -> tuple[Any, Any]:
+    def check(value: object) -> Any:
+        try:
+            return field.value(value)
+        except RequestError as error:
+            raise ValueError(str(error).removeprefix(f"{field.name}: ")) from None
+
+    return Annotated[Any, pydantic.AfterValidator(check)], _SAMPLE_DEFAULTS.get(field.name, field.default)
+
+
+if TYPE_CHECKING:
+    SampleSection = _Sample
+else:  # each setting is a key, with the type, range and default that it has everywhere
+    _settings = {name: _setting(field) for name, field in FIELDS.items() if name not in _NO_SAMPLE}
+    SampleSection = pydantic.create_model("SampleSection", __base__=_Sample, __doc__=_Sample.__doc__, **_settings)
 
 
 class Config(Section):

@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from kgpt2.config.settings import Settings
 from kgpt2.data.example import Example
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.bert_score import bert_score
 from kgpt2.evaluation.form_metrics import form_metrics
 from kgpt2.evaluation.text_metrics import copy_rate, free_metrics, reference_metrics
-from kgpt2.generation.decoder import Clock, generate
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.rows import Generation
-from kgpt2.generation.settings import Settings
 
 
 def cut(example: Example, characters: int | None) -> tuple[str, str]:
@@ -58,7 +58,7 @@ def evaluate_generated(
         longest = max(len(lm.tokenizer.encode(reference)) for reference in references)
         settings = dataclasses.replace(settings, max_new_tokens=min(longest + 1, lm.runtime.context // 2))
     ready = lm.prepare(prompts, settings)
-    generations = list(generate(lm.runtime, lm.tokenizer, ready, settings, Clock()))
+    generations = list(generate(lm.decoder(settings), ready, Clock()))
     texts = [generation.completion for generation in generations]
     report = {"texts": len(texts), **reference_metrics(texts, references), **free_metrics(texts)}
     report["unknown_fraction"] = _unknown(lm, generations)

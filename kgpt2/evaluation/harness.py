@@ -17,13 +17,13 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows
 
+from kgpt2.config.settings import Settings
 from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.scoring import Window, score_windows
-from kgpt2.generation.decoder import Clock, generate
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.language_model import load
 from kgpt2.generation.rows import Prompt
-from kgpt2.generation.settings import Settings
 
 # What the harness' own models write at most where a task does not say.
 NEW_TOKENS = 256
@@ -117,7 +117,7 @@ class Kgpt2LM(TemplateLM):
             group = list(same)
             settings = self._settings(requests[group[0]].args[1])
             prompts = list(self._prompts([requests[number].args[0] for number in group], settings.max_new_tokens))
-            generations = generate(self.lm.runtime, self.lm.tokenizer, prompts, settings, Clock())
+            generations = generate(self.lm.decoder(settings), prompts, Clock())
             for number, generation in zip(group, generations, strict=True):
                 found[number] = generation.completion
         return [found[number] for number in range(len(requests))]

@@ -9,13 +9,15 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.example import Example
 from kgpt2.data.tokens import encode
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.perplexity import perplexity
-from kgpt2.generation.rows import Codec
-from kgpt2.generation.runtime import PREFILL_STEP, Runtime, pad_left, round_up
+from kgpt2.generation.codec import Codec
+from kgpt2.generation.processors import Floats, Ints, log_probabilities
+from kgpt2.generation.runtime import Runtime
 
 # Logits of so many places are computed at a time: 173 MB for a vocabulary of 21,128.
 PLACES = 2048
@@ -108,11 +110,11 @@ def score(
             total.characters += len(example.text)
             waiting += _windows(table[number], int(table.prompts[number]), runtime.context, stride)
         if len(waiting) >= POOL:
-            _add(total, waiting, runtime, codec, unknown_id)
+            _add(total, waiting, runtime, unknown_id)
             waiting = []
             yield total
     if waiting:
-        _add(total, waiting, runtime, codec, unknown_id)
+        _add(total, waiting, runtime, unknown_id)
     if not total.tokens:
         raise RequestError("there is no text to evaluate")
     yield total
@@ -131,8 +133,8 @@ def _windows(ids: np.ndarray, prompt: int, context: int, stride: int) -> Iterato
             return
 
 
-def _add(total: Likelihood, windows: Sequence[Window], runtime: Runtime, codec: Codec, unknown_id: int | None) -> None:
-    for window, (logprobs, hits) in zip(windows, score_windows(runtime, windows, codec.pad_id), strict=True):
+def _add(total: Likelihood, windows: Sequence[Window], runtime: Runtime, unknown_id: int | None) -> None:
+    for window, (logprobs, hits) in zip(windows, score_windows(runtime, windows), strict=True):
         total.nats -= float(logprobs.sum())
         total.hits += int(hits.sum())
         total.tokens += len(hits)
@@ -140,37 +142,28 @@ def _add(total: Likelihood, windows: Sequence[Window], runtime: Runtime, codec: 
             total.unknown += int((window.ids[-window.scored :] == unknown_id).sum())
 
 
-def score_windows(runtime: Runtime, windows: Sequence[Window], pad_id: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def score_windows(runtime: Runtime, windows: Sequence[Window]) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
     """Log-probabilities of the scored targets of windows, and whether each is one that no other token beats.
 
     Args:
         runtime: computes the logits; windows of like length share a call.
         windows: none of more tokens than the context and one.
-        pad_id: fills up shorter ones.
 
     Returns:
         In the order of the windows: float64 and bool, of the scored targets.
     """
-    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    found: dict[int, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
     waiting = sorted(range(len(windows)), key=lambda number: -len(windows[number].ids))
     while waiting:
-        width = len(windows[waiting[0]].ids) - 1
-        if runtime.static_shapes:
-            width = min(round_up(width, PREFILL_STEP), runtime.context)
-        size = max(1, PLACES // width)
+        size = max(1, PLACES // (len(windows[waiting[0]].ids) - 1))
         batch, waiting = waiting[:size], waiting[size:]
-        inputs = [windows[number].ids[:-1] for number in batch]
-        if runtime.static_shapes:
-            inputs += [inputs[0]] * (size - len(inputs))
-        logits = runtime.logits(*pad_left(inputs, width, pad_id))
-        for row, number in zip(logits, batch, strict=False):
-            window = windows[number]
-            found[number] = _target_scores(row[-window.scored :], window.ids[-window.scored :].astype(np.int64))
+        logits = runtime.logits([windows[number].ids[:-1].tolist() for number in batch])
+        for row, number in zip(logits, batch, strict=True):
+            ids, scored = windows[number].ids, windows[number].scored
+            found[number] = _target_scores(row[len(ids) - 1 - scored : len(ids) - 1], ids[-scored:])
     return [found[number] for number in range(len(windows))]
 
 
-def _target_scores(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    chosen = logits[np.arange(len(targets)), targets].astype(np.float64)
-    greatest = logits.max(axis=-1)
-    sums = np.exp(logits - greatest[:, None]).sum(axis=-1, dtype=np.float64)
-    return chosen - greatest - np.log(sums), chosen >= greatest
+def _target_scores(logits: Floats, targets: Ints) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    hits = logits[np.arange(len(targets)), targets] >= logits.max(axis=-1)
+    return log_probabilities(logits, targets), hits

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from kgpt2.generation.loop import forbid
-from kgpt2.generation.processors import NOTHING, softmax
-from kgpt2.generation.rows import Bans, Codec, Generation, Prompt, Row
-from kgpt2.generation.runtime import CAPACITY_STEP, PREFILL_STEP, Runtime, pad_left, round_up
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.processors import NOTHING, Floats, softmax
+from kgpt2.generation.rows import Generation, Prompt, Row
+from kgpt2.generation.runtime import pad_left
 
 
 @dataclasses.dataclass
@@ -29,13 +28,13 @@ class _Beam:
 class _Search:
     """The beams of one prompt."""
 
-    def __init__(self, prompt: Prompt, codec: Codec, settings: Settings):
-        self.settings, self.codec = settings, codec
-        self.running = [_Beam(Row(prompt, 0, 0, codec, settings), 0.0)]
+    def __init__(self, prompt: Prompt, decoder: Decoder):
+        self.settings, self.end_id = decoder.settings, decoder.tokenizer.end_id
+        self.running = [_Beam(Row(prompt, 0, 0, decoder.tokenizer, decoder.settings), 0.0)]
         self.finished: list[_Beam] = []
         self.ended = False
 
-    def advance(self, scores: np.ndarray, logprobs: np.ndarray) -> list[int]:
+    def advance(self, scores: Floats, logprobs: Floats) -> list[int]:
         """Takes one step.
 
         Args:
@@ -61,7 +60,7 @@ class _Search:
                     parents.append(parent)
             elif rank < beams:
                 # The end token counts as a token.
-                length = len(beam.row.new) + (token == self.codec.end_id)
+                length = len(beam.row.new) + (token == self.end_id)
                 beam.final = beam.score / length**settings.length_penalty
                 self.finished.append(beam)
         self.finished = sorted(self.finished, key=lambda beam: -beam.final)[:beams]
@@ -81,46 +80,39 @@ class _Search:
         ]
 
 
-def search(
-    runtime: Runtime, codec: Codec, prompts: Sequence[Prompt], settings: Settings, bans: Bans
-) -> Iterator[list[Generation]]:
+def search(decoder: Decoder, prompts: Sequence[Prompt]) -> Iterator[list[Generation]]:
     """The best continuations of prompts that are computed together; yields after each token, at last all of them.
 
     Args:
-        runtime: computes the logits.
-        codec: the tokenizer.
+        decoder: of the model, with the settings of the call.
         prompts: each must fit the context with all that may follow.
-        settings: how to search.
-        bans: what may not come.
     """
-    searches = [_Search(prompt, codec, settings) for prompt in prompts]
-    static = runtime.static_shapes
-    width = round_up(max(len(prompt.ids) for prompt in prompts), PREFILL_STEP if static else 1)
-    capacity = round_up(width + max(prompt.max_new_tokens for prompt in prompts), CAPACITY_STEP if static else 1)
-    size = len(prompts) * settings.beams
-    logits, cache = runtime.prefill(*pad_left([prompt.ids for prompt in prompts], width, codec.pad_id), capacity)
-    places = np.arange(len(prompts))  # for each running beam its row of the logits
+    runtime, searches = decoder.runtime, [_Search(prompt, decoder) for prompt in prompts]
+    capacity = max(len(prompt.ids) for prompt in prompts) + max(prompt.max_new_tokens for prompt in prompts)
+    size = len(prompts) * decoder.settings.beams
+    logits, cache = runtime.prefill([prompt.ids for prompt in prompts], capacity, size)
     while True:
-        running = [beam for one in searches if not one.ended for beam in one.running]
-        texts = [beam.row.prompt.ids + beam.row.new for beam in running]
-        history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
-        logprobs = np.log(softmax(logits[places]))
-        scores = forbid(logprobs, history, [beam.row for beam in running], codec, settings, bans)
-        begin, parents = 0, []
-        for one in searches:
-            if not one.ended:
-                mine = slice(begin, begin + len(one.running))
-                parents += [places[begin + parent] for parent in one.advance(scores[mine], logprobs[mine])]
-                begin = mine.stop
-                if one.ended:
-                    del parents[len(parents) - len(one.running) :]
+        parents = _advance(decoder, [one for one in searches if not one.ended], logits)
         if all(one.ended for one in searches):
             yield [result for one in searches for result in one.results()]
             return
         yield []
-        fed = np.array([beam.row.new[-1] for one in searches if not one.ended for beam in one.running], dtype=np.int32)
-        rows = np.array(parents, dtype=np.int32)
-        places = np.arange(len(fed))
-        if static:  # the same number of rows each time
-            fed, rows = (np.pad(values, (0, size - len(values))) for values in (fed, rows))
-        logits, cache = runtime.step(fed, rows, cache)
+        last = [beam.row.new[-1] for one in searches if not one.ended for beam in one.running]
+        logits, cache = runtime.step(np.array(last, np.int32), np.array(parents, np.int32), cache)
+
+
+def _advance(decoder: Decoder, searches: Sequence[_Search], logits: Floats) -> list[int]:
+    """Takes one step in each search; returns which row of the logits each beam that goes on goes on from."""
+    running = [beam.row for one in searches for beam in one.running]
+    texts = [row.prompt.ids + row.new for row in running]
+    history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
+    logprobs = np.log(softmax(logits))
+    scores = decoder.forbid(logprobs, history, running)
+    begin, parents = 0, []
+    for one in searches:
+        mine = slice(begin, begin + len(one.running))
+        chosen = one.advance(scores[mine], logprobs[mine])
+        if not one.ended:
+            parents += [begin + parent for parent in chosen]
+        begin = mine.stop
+    return parents

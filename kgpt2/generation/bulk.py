@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError, WorkError, quoted
 from kgpt2.files import read_object, require_regular
-from kgpt2.generation.decoder import Clock, generate
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts
 from kgpt2.generation.rows import Generation
-from kgpt2.generation.settings import Settings
 from kgpt2.writing import is_stream, open_stream, target_of, write_json
 
 PART, RECORD = ".part", ".part.json"
@@ -180,7 +180,7 @@ def write(
         settings: how to choose tokens.
         part: of the same request.
         line_of: how a generation is written.
-        clock: is added to.
+        clock: accumulates time and tokens.
     """
     settings = dataclasses.replace(settings, seed=part.seed)
     window = max(1, WINDOW * settings.batch_size // settings.num_return)
@@ -188,7 +188,7 @@ def write(
     while texts := list(itertools.islice(left, window)):
         ready = lm.prepare(texts, settings)
         order = sorted(range(len(ready)), key=lambda place: (ready[place].max_new_tokens, len(ready[place].ids)))
-        generations = generate(lm.runtime, lm.tokenizer, [ready[place] for place in order], settings, clock)
+        generations = generate(lm.decoder(settings), [ready[place] for place in order], clock)
         lines: dict[int, list[str]] = {}
         for number, generation in enumerate(generations):
             settings = dataclasses.replace(settings, seed=generation.seed)  # a drawn one serves all windows

@@ -3,9 +3,11 @@
 import functools
 
 import numpy as np
+from numpy.typing import NDArray
 
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.codec import Codec
 from kgpt2.verse.genres import genre_of, mark_of
 from kgpt2.verse.han import is_han
 from kgpt2.verse.plan import Need, Plans, Rules, plan
@@ -24,8 +26,8 @@ class Characters:
         RequestError: it has hardly any Chinese ones.
     """
 
-    def __init__(self, codec):
-        tokens = getattr(codec, "vocabulary", [])
+    def __init__(self, codec: Codec):
+        tokens = codec.vocabulary
         banned = set(codec.default_bans)
         self._ids = {token: place for place, token in enumerate(tokens) if len(token) == 1 and place not in banned}
         self._han = [character for character in self._ids if is_han(character)]
@@ -36,7 +38,7 @@ class Characters:
             )
         self.tokens = functools.cache(self._tokens)
 
-    def _tokens(self, need: Need) -> np.ndarray:
+    def _tokens(self, need: Need) -> NDArray[np.int64]:
         """The ids that will do, int64, read-only."""
         signs = [need.given] if need.given else [sign for sign in self._han if need.allows(sign)]
         ids = np.array([self._ids[sign] for sign in signs if sign in self._ids], dtype=np.int64)
@@ -49,25 +51,25 @@ class Characters:
 
 
 @functools.lru_cache(maxsize=4)
-def characters_of(codec) -> Characters:
+def characters_of(codec: Codec) -> Characters:
     """The characters of a tokenizer; they are looked up once."""
     return Characters(codec)
 
 
-def rules_of(settings: Settings) -> Rules | None:
+def verse_rules(settings: Settings) -> Rules | None:
     """The rules of verse among the settings; None: any text will do."""
-    if not (settings.form or settings.acrostic):
+    if not settings.has_form:
         return None
     return Rules(settings.form, settings.acrostic, settings.tones, settings.rhyme)
 
 
-def plans_for(text: str, codec, settings: Settings) -> Plans | None:
+def plans_for(text: str, codec: Codec, settings: Settings) -> Plans | None:
     """How a prompt, its marks full-width, can be continued within the form; None: no form is asked for.
 
     Raises:
         RequestError: it cannot, or not within the length that is asked for.
     """
-    rules = rules_of(settings)
+    rules = verse_rules(settings)
     if rules is None:
         return None
     plans = plan(rules, text, characters_of(codec).supply)
@@ -81,7 +83,7 @@ def plans_for(text: str, codec, settings: Settings) -> Plans | None:
     return plans
 
 
-def mark_for(plans: Plans, codec) -> str:
+def mark_for(plans: Plans, codec: Codec) -> str:
     """The mark of a form's genre where the model has learned from texts with marks; "" where it has not."""
     mark = mark_of(genre_of(plans.form))
     return mark if mark in codec.added_tokens else ""

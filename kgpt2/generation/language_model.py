@@ -4,25 +4,27 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.special_tokens import SpecialTokens
+from kgpt2.config.settings import Settings
+from kgpt2.config.values import as_text, as_texts
 from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import Reader
 from kgpt2.errors import RequestError, near, quoted
-from kgpt2.generation import decoder
-from kgpt2.generation.decoder import Clock, Generation, prepare_prompts
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate, stream
+from kgpt2.generation.keywords import with_keywords
 from kgpt2.generation.processors import log_probabilities
-from kgpt2.generation.prompts import reader_of
-from kgpt2.generation.rows import Prompt
+from kgpt2.generation.prompts import prepare_prompts, reader_of
+from kgpt2.generation.rows import Generations, Prompt
 from kgpt2.generation.runtime import Runtime
-from kgpt2.generation.settings import Settings, as_text, as_texts, changed
 
 RUNTIMES = ("auto", "openvino", "keras")
 DTYPES = ("float32", "bfloat16", "int8", "int4")
@@ -70,40 +72,57 @@ class LanguageModel:
             f"load it by name where it is wanted: kgpt2.load({str(self.checkpoint.folder)!r})"
         )
 
-    def prepare(self, texts: Sequence[str], settings: Settings) -> list[Prompt]:
-        """Prompts as the engine takes them; errors as those of `generate`."""
+    def __repr__(self) -> str:
+        shape = self.checkpoint.shape
+        return (
+            f"<LanguageModel {self.checkpoint.folder.name!r}: {shape.num_layers} layers of width {shape.hidden_dim}, "
+            f"{shape.vocabulary_size:,} tokens, context {self.runtime.context}>"
+        )
+
+    def prepare(self, texts: Iterable[str], settings: Settings) -> list[Prompt]:
+        """Prompts as the decoder takes them; errors as those of `generate`."""
         return prepare_prompts(texts, self.tokenizer, self.runtime.context, settings, self._read_prompt)
 
-    def generate(
-        self, prompts: str | Iterable[str], settings: Settings | None = None, clock: Clock | None = None, **changes: Any
-    ) -> list[Generation]:
+    def decoder(self, settings: Settings) -> Decoder:
+        """What this model decodes with under these settings."""
+        return Decoder(self.runtime, self.tokenizer, settings)
+
+    @with_keywords(Settings)
+    def generate(self, prompts: str | Iterable[str], settings: Settings) -> Generations:
         """Continues prompts; each prompt's continuations lie together, in the order of the prompts.
 
         Args:
             prompts: one or several.
-            settings: None: the defaults of `Settings`.
-            clock: is added to.
-            **changes: fields of `Settings`, instead of those in `settings`.
+            settings: None: the defaults of `Settings`; every setting is a keyword too, and a keyword wins.
 
         Raises:
             RequestError: a setting will not do, a prompt is no text, or it leaves no room.
-        """
-        settings = changed(settings, changes)
-        ready = self.prepare(as_texts("prompts", prompts), settings)
-        return list(decoder.generate(self.runtime, self.tokenizer, ready, settings, clock or Clock()))
 
-    def stream(
-        self, prompt: str, settings: Settings | None = None, clock: Clock | None = None, **changes: Any
-    ) -> Iterator[str]:
+        Example:
+            >>> lm = kgpt2.load("mini_zh")
+            >>> [generation] = lm.generate("春风", form="五绝", seed=1)
+            >>> len(str(generation))
+            24
+        """
+        ready = self.prepare(as_texts("prompts", prompts), settings)
+        return Generations(generate(self.decoder(settings), ready, Clock()))
+
+    @with_keywords(Settings)
+    def stream(self, prompt: str, settings: Settings) -> Iterator[str]:
         """The completion of one prompt, piece by piece as it comes.
 
         Arguments and errors as those of `generate`; they are looked at before the first piece is asked for.
+
+        Example:
+            >>> lm = kgpt2.load("mini_zh")
+            >>> "".join(lm.stream("春风", sampler="greedy", max_new_tokens=8)) == str(
+            ...     lm.generate("春风", sampler="greedy", max_new_tokens=8)[0])[2:]
+            True
         """
-        settings = changed(settings, changes)
         if settings.sampler == "beam" or settings.script or settings.num_return > 1:
             raise RequestError("stream: gives one text as it grows; not with sampler beam, script or num_return")
         (ready,) = self.prepare([as_text("prompt", prompt)], settings)
-        pieces = decoder.stream(self.runtime, self.tokenizer, ready, settings, clock or Clock())
+        pieces = stream(self.decoder(settings), ready, Clock())
         return (piece for piece in pieces if isinstance(piece, str))
 
     def score(self, texts: str | Iterable[str], as_typed: bool = False) -> list[Score]:
@@ -125,8 +144,7 @@ class LanguageModel:
                 raise RequestError(f"{text[:20]!r}… has {len(row)} tokens, the context is {self.runtime.context}")
         scores = []
         for text, row in zip(texts, rows, strict=True):
-            inputs = np.array([row[:-1]], dtype=np.int32)
-            logits = self.runtime.logits(inputs, np.zeros(1, dtype=np.int32))[0]
+            (logits,) = self.runtime.logits([row[:-1]])
             values = log_probabilities(logits, np.array(row[1:]))
             scores.append(Score(text, row, values.tolist()))
         return scores

@@ -6,16 +6,22 @@ leaves some fifty of twenty thousand tokens and sorting the rest would take long
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kgpt2.generation.settings import Settings
+from kgpt2.config.settings import Settings
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+Mask = NDArray[np.bool_]
 
 # Stands in a history where a row has no token yet.
 NOTHING = -1
 
 
-def penalise_repetition(logits: np.ndarray, history: np.ndarray, penalty: float) -> np.ndarray:
+def penalise_repetition(logits: Floats, history: Ints, penalty: float) -> np.ndarray:
     """Logits with those of the tokens in each row's history divided by the penalty (multiplied where negative).
 
     Source: Keskar et al. 2019, arXiv:1909.05858, in the form that transformers gave it.
@@ -30,7 +36,7 @@ def penalise_repetition(logits: np.ndarray, history: np.ndarray, penalty: float)
     return changed
 
 
-def ban_repeated_ngrams(logits: np.ndarray, history: np.ndarray, n: int) -> np.ndarray:
+def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> np.ndarray:
     """Logits with every token at minus infinity that would complete a run of n tokens which the row holds already.
 
     A row in which nothing would be left keeps its logits, so that there is always a next token.
@@ -50,7 +56,7 @@ def ban_repeated_ngrams(logits: np.ndarray, history: np.ndarray, n: int) -> np.n
     return _unless_nothing_is_left(banned, logits)
 
 
-def ban_sequences(logits: np.ndarray, history: np.ndarray, sequences: Sequence[Sequence[int]]) -> np.ndarray:
+def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[int]]) -> np.ndarray:
     """Logits with the last token of each sequence at minus infinity where its other tokens have just come."""
     banned = logits.copy() if sequences else logits
     for *before, last in sequences:
@@ -60,12 +66,12 @@ def ban_sequences(logits: np.ndarray, history: np.ndarray, sequences: Sequence[S
     return _unless_nothing_is_left(banned, logits)
 
 
-def ban(logits: np.ndarray, banned: np.ndarray) -> np.ndarray:
+def ban(logits: Floats, banned: Mask) -> np.ndarray:
     """Logits with the tokens of a boolean mask `(vocabulary,)` or `(rows, vocabulary)` at minus infinity."""
     return np.where(banned, -np.inf, logits)
 
 
-def keep_form(scores: np.ndarray, logits: np.ndarray, besides: np.ndarray) -> np.ndarray:
+def keep_form(scores: Floats, logits: Floats, besides: Mask) -> np.ndarray:
     """Scores with every token at minus infinity that the form does not allow.
 
     The form wins over every other rule: a row in which those leave nothing of it gets its logits back.
@@ -82,7 +88,7 @@ def keep_form(scores: np.ndarray, logits: np.ndarray, besides: np.ndarray) -> np
     return scores
 
 
-def candidates(logits: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def candidates(logits: Floats, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """The tokens of one row that a sampler draws from.
 
     Args:
@@ -108,7 +114,7 @@ def candidates(logits: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.n
     return ids, softmax(scores)
 
 
-def next_tokens(logits: np.ndarray, settings: Settings, draws: Sequence[np.random.Generator]) -> np.ndarray:
+def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Generator]) -> np.ndarray:
     """The next token of each row, int64 `(rows,)`.
 
     Args:
@@ -127,21 +133,21 @@ def next_tokens(logits: np.ndarray, settings: Settings, draws: Sequence[np.rando
     return np.array(tokens)
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
+def softmax(scores: Floats) -> np.ndarray:
     """Probabilities along the last axis, float64."""
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def log_probabilities(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+def log_probabilities(logits: Floats, tokens: Ints) -> NDArray[np.float64]:
     """The log-probability of one token of each row, float64 `(rows,)`."""
-    logits = logits.astype(np.float64)
-    greatest = logits.max(axis=-1)
-    total = np.log(np.exp(logits - greatest[:, None]).sum(axis=-1)) + greatest
-    return logits[np.arange(len(logits)), tokens] - total
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    chosen = shifted[np.arange(len(shifted)), tokens]
+    return chosen - np.log(np.exp(shifted, out=shifted).sum(axis=-1))
 
 
-def _nucleus(scores: np.ndarray, p: float) -> np.ndarray:
+def _nucleus(scores: Floats, p: float) -> np.ndarray:
     """Which tokens are the smallest set of most probable ones that sum to p or more (Holtzman et al. 2020)."""
     order = np.argsort(-scores, kind="stable")
     probabilities = softmax(scores[order])
@@ -149,7 +155,7 @@ def _nucleus(scores: np.ndarray, p: float) -> np.ndarray:
     return _at(order, before < p)
 
 
-def _typical(scores: np.ndarray, mass: float) -> np.ndarray:
+def _typical(scores: Floats, mass: float) -> np.ndarray:
     """Which tokens are nearest to the expected surprise, as many as sum to the mass or more."""
     probabilities = softmax(scores)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -161,17 +167,17 @@ def _typical(scores: np.ndarray, mass: float) -> np.ndarray:
     return distance <= distance[order[last]]
 
 
-def _cut(ids: np.ndarray, scores: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cut(ids: Ints, scores: Floats, kept: Mask) -> tuple[np.ndarray, np.ndarray]:
     return ids[kept], scores[kept]
 
 
-def _at(order: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _at(order: Ints, values: Floats) -> np.ndarray:
     placed = np.empty_like(values)
     placed[order] = values
     return placed
 
 
-def _unless_nothing_is_left(banned: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def _unless_nothing_is_left(banned: Mask, logits: Floats) -> np.ndarray:
     if banned is logits:
         return logits
     alive = (banned > -np.inf).any(axis=-1, keepdims=True)

@@ -3,17 +3,28 @@
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.config.settings import Settings
 from kgpt2.data.reading import Reader
 from kgpt2.encodings import or_convert, told_encoding
 from kgpt2.errors import RequestError, quoted
 from kgpt2.files import require_regular
-from kgpt2.verse.han import HAN
+from kgpt2.generation.codec import Codec
+from kgpt2.generation.forms import mark_for, plans_for
+from kgpt2.generation.rows import Prompt
+from kgpt2.verse.genres import split_mark
+from kgpt2.verse.han import HAN, full_width
 from kgpt2.verse.notation import SEPARATOR
+from kgpt2.verse.plan import Plans
+from kgpt2.verse.script import convert_script
+
+DEFAULT_NEW_TOKENS = 128
+# Characters of the longest token that vocabularies have: a longer prompt fits no context, and is not read at all.
+LONGEST_TOKEN = 128
 
 # 丹 枫 江 冷 人 初 去 -, as the cards of the UER models have their prompts.
 _SPACED = re.compile(f"[{HAN}](?: [{HAN}，。！？；：、-])+ ?")
@@ -48,20 +59,92 @@ def _is_uers_couplet_model(folder: Path) -> bool:
     return f"models--{'--'.join(_COUPLETS)}" in folder.parts or folder.parts[-2:] == _COUPLETS
 
 
+def prepare_prompts(
+    texts: Iterable[str], codec: Codec, context: int, settings: Settings, read: Callable[[str], str] = str
+) -> list[Prompt]:
+    """Encodes prompts and settles how long each may grow: as its form has it, or as far as is asked for.
+
+    Args:
+        texts: as the user gave them.
+        codec: the tokenizer.
+        context: of the model, in tokens.
+        settings: of the call.
+        read: makes of a prompt what the model reads.
+
+    Raises:
+        RequestError: a prompt fills the context or max_length, so that nothing could follow; or it does not fit the
+            form.
+    """
+    return [_prepared(text, codec, context, settings, read) for text in texts]
+
+
+def _prepared(given: str, codec: Codec, context: int, settings: Settings, read: Callable[[str], str]) -> Prompt:
+    if len(given) > context * LONGEST_TOKEN:
+        raise RequestError(
+            f"the prompt {quoted(given, 20)} has {len(given):,} characters, the model's context {context} tokens\n"
+            "shorten the prompt"
+        )
+    text = given
+    if not settings.as_typed:
+        text = read(given)
+        if settings.has_form:
+            text = full_width(text)  # a form's own marks are
+    if settings.script:
+        (text,) = convert_script([text], "simplified")  # what Chinese GPT-2s learned from
+    mark, text = split_mark(text, codec.added_tokens)
+    plans = plans_for(text, codec, settings)
+    if plans and not mark:
+        mark = mark_for(plans, codec)
+    ids = [codec.start_id, *codec.encode(mark + text)]
+    return Prompt(text, ids, _room(text, len(ids), plans, context, settings), plans, given, mark)
+
+
+def _room(text: str, length: int, plans: Plans | None, context: int, settings: Settings) -> int:
+    """How many tokens may follow a prompt of that length.
+
+    Raises:
+        RequestError: none, or fewer than the form or the beam search needs.
+    """
+    shown = text if len(text) <= 20 else f"{text[:20]}…"
+    so_long = f"the prompt {shown!r} has {length} tokens, start token included"
+    if length >= context:
+        raise RequestError(
+            f"{so_long}; the model's context is {context}\nshorten the prompt, so that at least one token can follow"
+        )
+    if plans:
+        if length + plans.length > context:
+            raise RequestError(f"the form needs {plans.length} more characters and marks, the context is {context}")
+        return plans.length
+    room = settings.max_new_tokens or min(DEFAULT_NEW_TOKENS, context - length)
+    if settings.max_length is not None:
+        room = settings.max_length - length
+        if room <= 0:
+            raise RequestError(f"{so_long}: a max_length of {settings.max_length} leaves nothing to generate")
+    if settings.sampler == "beam" and length + room > context:
+        raise RequestError(
+            f"the prompt {shown!r} ({length} tokens) and {room} more do not fit the context of {context}\n"
+            "beam search does not go past it: ask for fewer tokens, or take another sampler"
+        )
+    return room
+
+
 class Prompts:
     """Prompts that can be read more than once, in order.
 
     Args:
         arguments: prompts given one by one; an empty one asks for a text from nothing.
         file: one a line, blank lines left out; "-" is stdin, which is read at once.
+        from_nothing: where neither is given there is one prompt, the empty one.
 
     Raises:
         RequestError: none or both were given, the file is not there, or the text is not UTF-8.
     """
 
-    def __init__(self, arguments: Sequence[str], file: str | None):
+    def __init__(self, arguments: Sequence[str], file: str | None, from_nothing: bool = False):
         if arguments and file is not None:
             raise RequestError("--prompts: give prompts either one by one or in a file, not both")
+        if not arguments and file is None and from_nothing:
+            arguments = [""]
         self._given = [argument.encode("utf-8", "surrogatepass") for argument in arguments]
         self._path: Path | None = None
         self._name = "stdin" if file == "-" else file

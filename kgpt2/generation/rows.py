@@ -2,30 +2,15 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+import html
+from collections.abc import Sequence
 
 import numpy as np
 
-from kgpt2.generation.forms import characters_of
-from kgpt2.generation.settings import Settings
+from kgpt2.config.settings import Settings
+from kgpt2.generation.codec import Codec
 from kgpt2.verse.plan import Need, Plans
 from kgpt2.verse.script import convert_script
-
-
-class Codec(Protocol):
-    """What generation needs of a tokenizer."""
-
-    start_id: int
-    end_id: int
-    pad_id: int
-    default_bans: tuple[int, ...]
-    added_tokens: Mapping[str, bool]
-    vocabulary_size: int
-
-    def encode(self, text: str) -> list[int]: ...
-
-    def decode(self, ids: Iterable[int]) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +61,26 @@ class Generation:
     seed: int
     logprobs: list[float] | None = None
 
+    def __str__(self) -> str:
+        return self.text
+
+
+class Generations(list[Generation]):
+    """Generations in their order; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{title}</th>" for title in ("prompt", "completion", "tokens", "ended by", "seed"))
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="text-align: left; white-space: pre-wrap">{html.escape(str(value))}</td>'
+                for value in (one.prompt, one.completion, one.new_tokens, one.finish_reason, one.seed)
+            )
+            + "</tr>"
+            for one in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
 
 class Row:
     """A continuation while it grows.
@@ -94,12 +99,15 @@ class Row:
         # A row's draws come from the seed and its index alone: neither its batch nor its place in it matters.
         self.draw = np.random.default_rng([seed, index])
         # What each new token must be; drawn apart, so that tones and rhymes leave the other draws as they are.
-        self.plan: tuple[Need, ...] | None = prompt.plans and prompt.plans.choose(
-            np.random.default_rng([seed, index, 1])
-        )
+        self.plan = prompt.plans.choose(np.random.default_rng([seed, index, 1])) if prompt.plans else None
         self.new: list[int] = []
         self.logprobs: list[float] = []
         self.finish_reason: str | None = None
+
+    @property
+    def need(self) -> Need | None:
+        """What the next token must be; None: no form is asked for."""
+        return None if self.plan is None else self.plan[len(self.new)]
 
     @property
     def left(self) -> int:
@@ -160,37 +168,6 @@ class Row:
         ids, decode = self.prompt.ids, self._codec.decode
         before, whole = decode(ids), decode(ids + self.new)
         return whole.removeprefix(before) if whole.startswith(before) else decode(self.new)
-
-
-class Bans:
-    """What may not come, settled once for all rows.
-
-    Attributes:
-        mask: bool `(vocabulary,)`, the tokens that never come where no form asks for them.
-        sequences: tokens that may not come in this order.
-    """
-
-    def __init__(self, vocabulary_size: int, codec: Codec, settings: Settings):
-        # Ids that no token has are always forbidden.
-        self.mask = np.arange(vocabulary_size) >= codec.vocabulary_size
-        if settings.default_bans:
-            self.mask[list(codec.default_bans)] = True
-        # A word may stand behind a space, which makes other tokens of it.
-        texts = [form for text in settings.ban for form in (text, f" {text}")]
-        encoded = {tuple(codec.encode(text)) for text in texts}
-        self.mask[[ids[0] for ids in encoded if len(ids) == 1]] = True
-        self.sequences = sorted(ids for ids in encoded if len(ids) > 1)
-        self._codec, self._masks = codec, {}
-
-    def besides(self, need: Need) -> np.ndarray:
-        """bool `(vocabulary,)`: all tokens but those that will do, and of these the banned ones unless all are."""
-        if need not in self._masks:
-            ids = characters_of(self._codec).tokens(need)
-            allowed = ids[~self.mask[ids]]
-            mask = np.ones_like(self.mask)
-            mask[allowed if len(allowed) else ids] = False
-            self._masks[need] = mask
-        return self._masks[need]
 
 
 def first_stop(text: str, stops: Sequence[str]) -> int | None:

@@ -1,53 +1,54 @@
-"""What the engine needs of whatever computes logits: token ids in, logits out, and a cache it does not look into."""
+"""What decoding needs of whatever computes logits: token ids in, logits out, and a cache that nobody looks into."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from kgpt2.generation.keras.loop import CompiledLoop
-
-# Where shapes are compiled they are rounded up to these, so that other prompts meet programs that exist already.
-PREFILL_STEP, CAPACITY_STEP = 16, 64
+from numpy.typing import NDArray
 
 
 class Runtime(Protocol):
     """A network ready to generate. It knows nothing of text or of sampling.
 
-    Caches are apart from each other: any number of readers, in any threads, may take turns between their calls.
-
-    Attributes:
-        context: how many positions it has.
-        vocabulary_size: how many logits a position has.
-        static_shapes: whether each shape has to be compiled, so that few of them are better than small ones.
-        row_multiple: the number of rows must be a multiple of it.
-        compilations: how many programs it has compiled so far.
-        compile_seconds: what those took that this thread has asked for.
-        loop: runs many steps in one call; None where the host takes each.
+    Caches are apart from each other: any number of readers, in any threads, may take turns between their calls. A
+    runtime that compiles for shapes rounds them up itself.
     """
 
-    context: int
-    vocabulary_size: int
-    static_shapes: bool
-    row_multiple: int
-    compilations: int
-    compile_seconds: float
-    loop: "CompiledLoop | None"
+    @property
+    def context(self) -> int:
+        """How many positions the network has."""
 
-    def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
+    @property
+    def vocabulary_size(self) -> int:
+        """How many logits a position has."""
+
+    @property
+    def compilations(self) -> int:
+        """How many programs have been compiled so far."""
+
+    @property
+    def compile_seconds(self) -> float:
+        """What those took that this thread has asked for."""
+
+    @property
+    def loop(self) -> Callable[..., Iterator[None]] | None:
+        """Grows a `Segment` by many tokens in one call, as `loop.grow` does; None where the host takes each step."""
+
+    def prefill(self, prompts: Sequence[Sequence[int]], capacity: int, rows: int) -> tuple[NDArray[np.float32], Any]:
         """Reads prompts.
 
         Args:
-            token_ids: int32 `(rows, width)`, prompts padded on the left.
-            pads: int32 `(rows,)`, how many places of each row are padding. Nothing looks at them.
-            capacity: places that the cache must have room for, `width` or more.
+            prompts: token ids, at least one in each.
+            capacity: tokens that the longest may grow to.
+            rows: the most rows that a later step may have.
 
         Returns:
-            Logits of the last place, float32 `(rows, vocabulary)`, and the cache.
+            Logits of the last token of each prompt, float32 `(prompts, vocabulary)`, and the cache.
         """
 
-    def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: Any) -> tuple[np.ndarray, Any]:
+    def step(
+        self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: Any
+    ) -> tuple[NDArray[np.float32], Any]:
         """Reads one token a row.
 
         Args:
@@ -57,18 +58,23 @@ class Runtime(Protocol):
             cache: of the last call; it is spent.
 
         Returns:
-            As `prefill`.
+            Logits, float32 `(rows, vocabulary)`, and the cache.
         """
 
-    def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
-        """The logits of every place, float32 `(rows, width, vocabulary)`; arguments as those of `prefill`.
+    def logits(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """The logits of every token of texts, float32 `(texts, width, vocabulary)`.
 
-        Those of padding mean nothing.
+        What stands behind the end of a text that is shorter than the longest means nothing.
         """
 
 
-def pad_left(rows: Sequence[Sequence[int]], width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids as `Runtime.prefill` wants them, int32 `(rows, width)`, and the padding of each row."""
+def pad_left(rows: Sequence[Sequence[int]], width: int, pad_id: int = 0) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Token ids, int32 `(rows, width)`, that all end at the same place, and the padding of each row, int32 `(rows,)`.
+
+    Example:
+        >>> pad_left([[1, 2], [3]], 2)[0].tolist()
+        [[1, 2], [0, 3]]
+    """
     token_ids = np.full((len(rows), width), pad_id, dtype=np.int32)
     pads = np.array([width - len(row) for row in rows], dtype=np.int32)
     for padded, pad, row in zip(token_ids, pads, rows, strict=True):
@@ -76,6 +82,14 @@ def pad_left(rows: Sequence[Sequence[int]], width: int, pad_id: int) -> tuple[np
     return token_ids, pads
 
 
-def round_up(value: int, step: int) -> int:
-    """The least multiple of a step that is not below a value."""
-    return int(-(-value // step) * step)
+def pad_right(rows: Sequence[Sequence[int]], width: int) -> NDArray[np.int32]:
+    """Token ids, int32 `(rows, width)`, that all begin at the same place.
+
+    Example:
+        >>> pad_right([[1, 2], [3]], 2).tolist()
+        [[1, 2], [3, 0]]
+    """
+    token_ids = np.zeros((len(rows), width), dtype=np.int32)
+    for padded, row in zip(token_ids, rows, strict=True):
+        padded[: len(row)] = row
+    return token_ids

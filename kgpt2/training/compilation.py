@@ -3,7 +3,7 @@
 import keras
 import keras_hub
 
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.models.loading import count_parameters
 from kgpt2.training.prepare import Plan
 

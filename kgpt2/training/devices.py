@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError
 from kgpt2.training import processes
 from kgpt2.training.prepare import Plan

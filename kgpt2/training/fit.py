@@ -9,8 +9,10 @@ import keras
 from rich.console import Console
 
 from kgpt2 import interrupts
-from kgpt2.config import Config, dump_config
+from kgpt2.config.recipes import dump_config
+from kgpt2.config.sections import Config
 from kgpt2.errors import Interrupted, Kgpt2Error, RequestError, WorkError
+from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.models import save_preset
 from kgpt2.training import processes
@@ -99,7 +101,8 @@ def _run(config: Config, plan: Plan, folder: Path, console: Console, tell: Calla
     guard = Guard(meter, plan.train, plan.tokenizer, folder, console)
     shown = Shown(meter, batches, console)
     recorded = Recorded(folder, meter, plan.train.per_epoch, save, config.train.early_stopping)
-    samples = Samples(folder, meter, plan.prompts, plan.sampling, KerasRuntime(task), plan.tokenizer, console)
+    decoder = Decoder(KerasRuntime(task), plan.tokenizer, plan.sampling)
+    samples = Samples(folder, meter, plan.prompts, decoder, console)
     tensorboard = TensorBoard(folder, recorded, samples, bool(plan.validation), checkpoint.step if checkpoint else 0)
     saved = Saved(meter, config.train, plan.interval, save_progress, processes.asked_to_stop)
     # The checkpoint comes last: what the others make of a validation belongs to it.

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from kgpt2 import interrupts
-from kgpt2.config import Config
+from kgpt2.config.recipes import load_config
+from kgpt2.config.sections import Config
 from kgpt2.errors import Interrupted, RequestError
+from kgpt2.files import read_object
 from kgpt2.outputs import claimed_folder, require_folder
 from kgpt2.writing import sweep
 
@@ -50,6 +52,19 @@ def claimed_run(folder: Path, resume: bool = False) -> Iterator[None]:
 def is_complete(folder: Path) -> bool:
     """Whether the run in a folder came to its end."""
     return (folder / "summary.json").exists()
+
+
+def finished_summary(folder: Path, config: Config) -> dict[str, Any] | None:
+    """The summary of a run that is complete and that this configuration does not make longer; None otherwise.
+
+    Raises:
+        RequestError: the run had other settings.
+    """
+    if not is_complete(folder):
+        return None
+    then = load_config(folder / "config.yaml")
+    require_the_same(folder, then, config)
+    return None if is_longer(then, config) else read_object(folder / "summary.json", "summary of a run")
 
 
 def require_the_same(where: Path, then: Config, now: Config) -> None:

@@ -9,7 +9,7 @@ from keras import ops
 from rich.console import Console
 
 from kgpt2.checkpoints.checkpoint import Tokenizer
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.data.batches import Batch, Batches
 from kgpt2.errors import WorkError
 from kgpt2.evaluation.perplexity import perplexity

@@ -2,7 +2,7 @@
 
 import keras_hub
 
-from kgpt2.config import Config, Lora
+from kgpt2.config.sections import Config, Lora
 from kgpt2.models import from_scratch, load_task
 from kgpt2.models.dropout import hash_masks
 from kgpt2.models.loading import dense_layers

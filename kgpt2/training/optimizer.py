@@ -5,7 +5,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from kgpt2.config import TrainSection
+from kgpt2.config.sections import TrainSection
 from kgpt2.training.devices import of_whole_batches
 
 

@@ -11,7 +11,8 @@ from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.config import Config, DataSection, ModelSection
+from kgpt2.config.sections import Config, DataSection, ModelSection
+from kgpt2.config.settings import Settings
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
 from kgpt2.data.reading import Reader
@@ -21,9 +22,8 @@ from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, token
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
 from kgpt2.files import user_path
-from kgpt2.generation.decoder import prepare_prompts
+from kgpt2.generation.prompts import prepare_prompts
 from kgpt2.generation.rows import Prompt
-from kgpt2.generation.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +107,13 @@ def _samples(config: Config, tokenizer: Tokenizer, context: int) -> tuple[list[P
     """The prompts to continue at each validation, and how."""
     sample = config.sample
     longest = max((len(tokenizer.encode(prompt)) for prompt in sample.prompts), default=0) + 1
-    values = sample.model_dump(exclude={"prompts"})
-    values["max_new_tokens"] = max(min(sample.max_new_tokens, context - longest), 1)
     try:
-        settings = Settings(**values, as_typed=config.data.as_typed)
+        settings = dataclasses.replace(sample.settings, as_typed=config.data.as_typed)
+        if settings.has_form:  # it has a length of its own
+            settings = dataclasses.replace(settings, max_new_tokens=None)
+        elif settings.max_new_tokens:
+            fitting = max(min(settings.max_new_tokens, context - longest), 1)
+            settings = dataclasses.replace(settings, max_new_tokens=fitting)
         return prepare_prompts(sample.prompts, tokenizer, context, settings, Reader(tokenizer).prompt), settings
     except RequestError as error:
         raise RequestError(f"sample: {error}") from None

@@ -7,10 +7,9 @@ import keras
 from rich.console import Console
 
 from kgpt2.errors import escaped
-from kgpt2.generation.decoder import Clock, generate
-from kgpt2.generation.rows import Codec, Prompt
-from kgpt2.generation.runtime import Runtime
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate
+from kgpt2.generation.rows import Prompt
 from kgpt2.training.target import LOSS
 from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
@@ -28,9 +27,7 @@ class Samples(keras.callbacks.Callback):
         folder: the run's.
         meter: counts the batches.
         prompts: from `prepare_prompts`; none: nothing is written.
-        settings: how to choose tokens.
-        runtime: computes with the weights as they are.
-        tokenizer: the model's.
+        decoder: of the model that learns.
         console: is shown the first text.
 
     Attributes:
@@ -42,20 +39,18 @@ class Samples(keras.callbacks.Callback):
         folder: Path,
         meter: TokenMeter,
         prompts: Sequence[Prompt],
-        settings: Settings,
-        runtime: Runtime,
-        tokenizer: Codec,
+        decoder: Decoder,
         console: Console,
     ):
         super().__init__()
         self._path, self._meter, self._console = folder / "samples.txt", meter, console
-        self._prompts, self._settings, self._runtime, self._tokenizer = prompts, settings, runtime, tokenizer
+        self._prompts, self._decoder = prompts, decoder
         self.entries: list[dict] = []
 
     def on_epoch_end(self, epoch, logs=None):
         if not self._prompts:
             return
-        generations = generate(self._runtime, self._tokenizer, self._prompts, self._settings, Clock())
+        generations = generate(self._decoder, self._prompts, Clock())
         texts = [generation.text for generation in generations]
         name, key = ("validation", f"val_{LOSS}") if f"val_{LOSS}" in logs else ("training", LOSS)
         heading = f"step {self._meter.step:,}, {name} loss {logs[key]:.4f}"

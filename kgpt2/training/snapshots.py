@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import keras
 import pydantic
 
-from kgpt2.config import Config, TrainSection
+from kgpt2.config.sections import Config, TrainSection
 from kgpt2.errors import RequestError
 from kgpt2.files import read_object
 from kgpt2.training.folder import require_the_same

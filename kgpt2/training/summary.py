@@ -3,7 +3,7 @@
 import keras
 import keras_hub
 
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.models.loading import count_parameters
 from kgpt2.training.flops import device_name, peak_flops, training_flops
 from kgpt2.training.record import Recorded

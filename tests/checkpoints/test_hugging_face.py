@@ -253,8 +253,8 @@ def test_rows_that_only_fill_up_the_embedding(folder):
 
 def test_rows_without_a_token_are_never_drawn(folder, family):
     """A resized embedding, whose surplus rows would win every draw."""
-    from kgpt2.generation.rows import Bans
-    from kgpt2.generation.settings import Settings
+    from kgpt2.config.settings import Settings
+    from kgpt2.generation.bans import Bans
 
     size = read_hugging_face(folder).tokenizer.vocabulary_size
     set_config(folder, vocab_size=size + 2)

@@ -160,6 +160,6 @@ def test_an_interrupt_is_one_line(kgpt2, monkeypatch, tmp_path):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kgpt2.config.load_config", interrupt)
+    monkeypatch.setattr("kgpt2.config.recipes.load_config", interrupt)
     result = kgpt2("fit", tmp_path / "a.yaml")
     assert (result.status, result.err.strip()) == (1, "kgpt2: interrupted")

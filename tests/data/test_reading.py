@@ -5,12 +5,12 @@ import pytest
 from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, read_bpe_files
 from kgpt2.checkpoints.vocabulary import count_vocabulary
+from kgpt2.config.settings import Settings
 from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import ENDS, FORMS, Reader, read_examples, unknown_in
 from kgpt2.data.sources import inline
 from kgpt2.data.token_cache import counted_tokenizer, tokenise
-from kgpt2.generation.decoder import prepare_prompts
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.prompts import prepare_prompts
 
 HAN = "春眠不觉晓处闻啼鸟文件名网址他说你好风凤国第一句静夜思山"
 LATIN = "txhp:"

@@ -6,9 +6,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
-from kgpt2.generation.decoder import Clock, generate, prepare_prompts, stream
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate, stream
+from kgpt2.generation.prompts import prepare_prompts
 
 START, END, SIZE = 0, 1, 12
 
@@ -18,6 +20,7 @@ class Letters:
 
     start_id, end_id, pad_id, default_bans, vocabulary_size = START, END, 9, (START, 5), 11
     added_tokens: ClassVar[dict[str, bool]] = {}
+    vocabulary: ClassVar[list[str]] = []
 
     def encode(self, text):
         return [ord(letter) - ord("a") for letter in text]
@@ -27,26 +30,32 @@ class Letters:
 
 
 class Successor:
-    """A runtime whose best token is the last one plus one; checks what the engine asks of it."""
+    """A runtime whose best token is the last one plus one; checks what decoding asks of it."""
 
     context, vocabulary_size, compilations = 32, SIZE, 0
-    row_multiple, compile_seconds, loop = 1, 0.0, None
+    compile_seconds, loop = 0.0, None
 
-    def __init__(self, static_shapes=True):
-        self.static_shapes, self.calls = static_shapes, []
+    def __init__(self):
+        self.calls = []
 
-    def prefill(self, token_ids, pads, capacity):
-        assert token_ids.shape[1] <= capacity
-        assert all((row[:pad] == 9).all() and row[pad] == START for row, pad in zip(token_ids, pads, strict=True))
-        self.calls.append(("prefill", token_ids.shape, capacity))
-        return self._logits(token_ids[:, -1]), {"rows": len(token_ids), "left": capacity - token_ids.shape[1]}
+    def prefill(self, prompts, capacity, rows):
+        assert max(map(len, prompts)) <= capacity
+        assert len(prompts) <= rows
+        assert all(prompt[0] == START for prompt in prompts)
+        self.calls.append(("prefill", [len(prompt) for prompt in prompts], capacity))
+        left = capacity - max(map(len, prompts))
+        return self._logits(np.array([prompt[-1] for prompt in prompts])), {
+            "rows": len(prompts),
+            "left": left,
+            "most": rows,
+        }
 
     def step(self, token_ids, rows, cache):
         assert cache["left"] > 0, "the cache has room for every token"
-        assert len(rows) == len(token_ids)
+        assert len(rows) == len(token_ids) <= cache["most"]
         assert max(rows) < cache["rows"]
-        self.calls.append(("step", token_ids.shape))
-        return self._logits(token_ids), {"rows": len(rows), "left": cache["left"] - 1}
+        self.calls.append(("step", len(token_ids)))
+        return self._logits(token_ids), {**cache, "rows": len(rows), "left": cache["left"] - 1}
 
     def _logits(self, last):
         return -np.abs(np.arange(SIZE) - (last[:, None] + 1.0)).astype("float32")
@@ -55,10 +64,10 @@ class Successor:
 GREEDY = Settings(sampler="greedy", max_new_tokens=3)
 
 
-def run(texts, settings=GREEDY, static_shapes=True):
-    runtime, codec, clock = Successor(static_shapes), Letters(), Clock()
+def run(texts, settings=GREEDY):
+    runtime, codec, clock = Successor(), Letters(), Clock()
     prompts = prepare_prompts(texts, codec, runtime.context, settings)
-    return list(generate(runtime, codec, prompts, settings, clock)), clock, runtime
+    return list(generate(Decoder(runtime, codec, settings), prompts, clock)), clock, runtime
 
 
 def test_rows_of_different_lengths_end_at_their_own_length():
@@ -84,31 +93,28 @@ def test_continuations_lie_together_and_differ():
     assert {r.seed for r in results} == {4}
 
 
-@pytest.mark.parametrize("static_shapes", [True, False])
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 32])
-def test_a_result_does_not_depend_on_its_batch(batch_size, static_shapes):
+def test_a_result_does_not_depend_on_its_batch(batch_size):
     settings = Settings(sampler="random", temperature=5.0, num_return=2, seed=4, max_new_tokens=6)
     texts = ["c", "cdef", "", "ghi", "c"]
-    together, _, runtime = run(texts, dataclasses.replace(settings, batch_size=batch_size), static_shapes)
+    together = run(texts, dataclasses.replace(settings, batch_size=batch_size))[0]
     alone = [result for text in texts for result in run([text], settings)[0]]
     assert together == alone
-    rows = {(call[0], call[1][0]) for call in runtime.calls}
-    assert not static_shapes or len(rows) == 2, "one number of rows each, so that nothing is compiled twice"
 
 
 def test_rows_leave_a_batch_and_continuations_share_a_prefill():
     settings = dataclasses.replace(GREEDY, num_return=2, max_new_tokens=4, default_bans=False)
-    results, clock, runtime = run(["c", "k"], settings, static_shapes=False)
+    results, clock, runtime = run(["c", "k"], settings)
     assert [r.completion for r in results] == ["defg", "defg", "kkkk", "kkkk"]
-    assert runtime.calls[0] == ("prefill", (2, 2), 6)
-    assert runtime.calls[1] == ("step", (4,))
-    results, _, runtime = run(["c", "", "cd"], GREEDY, static_shapes=False)
-    assert [call[1] for call in runtime.calls] == [(3, 3), (2,), (2,)], "the empty prompt ended at once"
+    assert runtime.calls[0] == ("prefill", [2, 2], 6)
+    assert runtime.calls[1] == ("step", 4)
+    results, _, runtime = run(["c", "", "cd"], GREEDY)
+    assert [call[1] for call in runtime.calls] == [[2, 1, 3], 2, 2], "the empty prompt ended at once"
     assert clock.startup == 0
 
 
 def test_stop_texts_end_a_completion_and_are_left_out():
-    results = run(["c", "d"], dataclasses.replace(GREEDY, default_bans=False, stop=("fg", "zz")), False)[0]
+    results = run(["c", "d"], dataclasses.replace(GREEDY, default_bans=False, stop=("fg", "zz")))[0]
     assert [(r.completion, r.finish_reason) for r in results] == [("def", "length"), ("e", "stop")]
     assert results[1].text == "de"
     assert results[1].token_ids == [START, 3, 4, 5, 6]
@@ -131,7 +137,7 @@ def test_the_end_waits_for_min_new_tokens():
 
 def test_logprobs_are_those_of_the_model():
     settings = Settings(sampler="random", max_new_tokens=3, seed=1, default_bans=False, logprobs=True)
-    (result,) = run(["c"], settings, False)[0]
+    (result,) = run(["c"], settings)[0]
     logits = Successor()._logits(np.array([2, *result.token_ids[2:-1]]))
     wanted = np.log(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True))
     assert result.logprobs == pytest.approx([wanted[i, t] for i, t in enumerate(result.token_ids[2:])], abs=1e-6)
@@ -148,33 +154,27 @@ class HalfLetters(Letters):
 
 @pytest.mark.parametrize("codec", [Letters(), HalfLetters()])
 @pytest.mark.parametrize("stop", [(), ("ee",), ("h", "gi"), ("fgh",)])
-@pytest.mark.parametrize("static_shapes", [True, False])
-def test_a_stream_is_the_same_text_in_pieces(codec, stop, static_shapes):
+def test_a_stream_is_the_same_text_in_pieces(codec, stop):
     settings = Settings(sampler="random", temperature=3.0, max_new_tokens=12, seed=5, stop=stop)
-    runtime = Successor(static_shapes)
+    runtime = Successor()
     (prompt,) = prepare_prompts(["c"], codec, 32, settings)
-    *pieces, result = stream(runtime, codec, prompt, settings, Clock())
-    (whole,) = generate(runtime, codec, [prompt], settings, Clock())
+    *pieces, result = stream(Decoder(runtime, codec, settings), prompt, Clock())
+    (whole,) = generate(Decoder(runtime, codec, settings), [prompt], Clock())
     assert result == whole
     assert "".join(pieces) == whole.completion
     assert len(pieces) > 1 or len(whole.completion) < 2
     assert not any("\ufffd" in piece for piece in pieces[:-1])
 
 
-def test_shapes_are_rounded_so_that_few_programs_are_needed():
-    runtime = run(["c", "cdef"])[2]
-    assert {call for call in runtime.calls if call[0] == "prefill"} == {("prefill", (2, 16), 64)}
-
-
 class Windowed(Successor):
     """The best token depends on how many tokens the network reads, so that a window that begins elsewhere shows."""
 
-    def prefill(self, token_ids, pads, capacity):
-        assert capacity <= 32 or self.static_shapes
-        rows = [row[pad:] for row, pad in zip(token_ids, pads, strict=True)]
-        assert all(len(row) <= self.context for row in rows)
-        self.calls.append([len(row) for row in rows])
-        return self._of([len(row) for row in rows]), [len(row) for row in rows]
+    def prefill(self, prompts, capacity, rows):
+        assert capacity <= 32
+        lengths = [len(prompt) for prompt in prompts]
+        assert max(lengths) <= self.context
+        self.calls.append(lengths)
+        return self._of(lengths), lengths
 
     def step(self, token_ids, rows, cache):
         lengths = [cache[row] + 1 for row in rows]
@@ -185,16 +185,15 @@ class Windowed(Successor):
         return np.eye(SIZE, dtype="float32")[[2 + length % 7 for length in lengths]]
 
 
-@pytest.mark.parametrize("static_shapes", [True, False])
-def test_past_the_context_a_row_reads_its_own_last_part_whatever_its_neighbours(static_shapes):
+def test_past_the_context_a_row_reads_its_own_last_part_whatever_its_neighbours():
     settings = Settings(sampler="greedy", max_new_tokens=90, default_bans=False)
     texts = ["c", "cdefghijkcdefghijkcd", "ccc"]
     codec = Letters()
 
     def ids(texts):
-        runtime = Windowed(static_shapes)
+        runtime = Windowed()
         prompts = prepare_prompts(texts, codec, 32, settings)
-        return [result.token_ids for result in generate(runtime, codec, prompts, settings, Clock())]
+        return [result.token_ids for result in generate(Decoder(runtime, codec, settings), prompts, Clock())]
 
     together = ids(texts)
     assert together == [ids([text])[0] for text in texts]

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 import kgpt2
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
-from kgpt2.generation.settings import Settings
 from kgpt2.verse.notation import form_of_text, parse
 
 sys.path.insert(0, "benchmarks")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kgpt2.config.settings import Settings
 from kgpt2.generation import processors
 from kgpt2.generation.keras import processors as on_device
+from kgpt2.generation.keras.processors import TracedSettings
 from kgpt2.generation.processors import NOTHING
-from kgpt2.generation.settings import Settings
 
 pytestmark = pytest.mark.backends
 RNG = np.random.default_rng(1)
@@ -55,7 +56,7 @@ def numpy(values):
 
 
 def rules(settings, bans=NoBans):
-    return {name: tensor(value) for name, value in on_device.rules_of(settings, bans, 300, 0).items()}
+    return TracedSettings(*map(tensor, on_device.traced(settings, bans, 300, 0)))
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -152,7 +153,7 @@ def test_banned_sequences():
     history = np.full((ROWS, 9), NOTHING, dtype="int32")
     history[:, :6] = RNG.integers(0, 3, (ROWS, 6))
     logits, text = tensor(LOGITS), tensor(history)
-    ours = on_device.ban_sequences(logits, text, np.int32(6), rules(Settings(), Sequences)["sequences"])
+    ours = on_device.ban_sequences(logits, text, np.int32(6), rules(Settings(), Sequences).sequences)
     assert np.array_equal(numpy(ours), processors.ban_sequences(LOGITS, history[:, :6], Sequences.sequences))
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.generation.decoder import Clock, generate, prepare_prompts, stream
+from kgpt2.config.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.keras.runtime import KerasRuntime
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.prompts import prepare_prompts
 
 pytestmark = pytest.mark.backends
 WIDTH = 64  # of the presets' context
@@ -39,25 +41,40 @@ def test_logits_with_a_cache_equal_those_without(loaded):
     task, codec, texts = loaded
     runtime = KerasRuntime(task)
     ids = [codec.start_id, *codec.encode(texts[1])]
-    padded = np.full((2, 16), codec.pad_id)
-    padded[0, -3:], padded[1, -2:] = ids[:3], ids[:2]
-    logits, cache = runtime.prefill(padded, np.array([13, 14]), 32)
+    logits, cache = runtime.prefill([ids[:3], ids[:2]], 32, 4)
     whole = forward(task, ids)
     assert np.abs(logits - whole[[2, 1]]).max() < 1e-4
     for position in range(3, len(ids)):
-        fed = np.array([ids[position], ids[position - 1]])
+        fed = np.array([ids[position], ids[position - 1]], "int32")
         logits, cache = runtime.step(fed, np.arange(2), cache)
         assert np.abs(logits - whole[[position, position - 1]]).max() < 1e-4
     logits, cache = runtime.step(np.array([ids[-1]] * 3), np.array([1, 1, 1]), cache)
     assert np.abs(logits - whole[-1]).max() < 1e-4, "rows can be left out and doubled"
-    assert np.abs(runtime.logits(padded, np.array([13, 14]))[0, -3:] - whole[:3]).max() < 1e-4
+    assert np.abs(runtime.logits([ids[:3], ids[:2]])[0] - whole[:3]).max() < 1e-4
+
+
+def test_rows_leave_and_change_places_without_another_program(loaded):
+    task, codec, texts = loaded
+    runtime = KerasRuntime(task)
+    rows = [[codec.start_id, *codec.encode(text)][:length] for text, length in zip(texts, (4, 2, 3), strict=False)]
+    _, cache = runtime.prefill(rows, 20, 3)
+    compilations = set()
+    for order in ([0, 1, 2], [2, 0], [1, 0], [1, 0], [0]):
+        tokens = np.arange(7, 7 + len(order), dtype="int32")
+        rows = [[*rows[place], int(token)] for place, token in zip(order, tokens, strict=True)]
+        logits, cache = runtime.step(tokens, np.array(order), cache)
+        compilations.add(runtime.compilations)
+        for row, found in zip(rows, logits, strict=True):
+            assert np.abs(found - forward(task, row)[-1]).max() < 1e-4
+    assert len(compilations) == 1
 
 
 def test_greedy_equals_the_plain_forward_pass(loaded):
     task, codec, texts = loaded
     runtime = KerasRuntime(task)
     settings = Settings(sampler="greedy", max_new_tokens=20)
-    results = generate(runtime, codec, prepare_prompts(texts, codec, runtime.context, settings), settings, Clock())
+    prompts = prepare_prompts(texts, codec, runtime.context, settings)
+    results = generate(Decoder(runtime, codec, settings), prompts, Clock())
     for text, result in zip(texts, results, strict=True):
         ids = [codec.start_id, *codec.encode(text)]
         for _ in range(20):
@@ -72,9 +89,9 @@ def test_greedy_equals_the_plain_forward_pass(loaded):
 def both_ways(runtime, codec, texts, settings):
     """Generations of the compiled loop, and of the same runtime stepped by the host."""
     prompts = prepare_prompts(texts, codec, runtime.context, settings)
-    compiled = list(generate(runtime, codec, prompts, settings, Clock()))
+    compiled = list(generate(Decoder(runtime, codec, settings), prompts, Clock()))
     loop, runtime.loop = runtime.loop, None
-    stepped = list(generate(runtime, codec, prompts, settings, Clock()))
+    stepped = list(generate(Decoder(runtime, codec, settings), prompts, Clock()))
     runtime.loop = loop
     return compiled, stepped
 
@@ -104,7 +121,7 @@ def test_the_compiled_loop_takes_the_tokens_of_the_stepped_one_and_compiles_once
     for settings in SETTINGS:
         settings = dataclasses.replace(settings, seed=9, max_new_tokens=settings.max_new_tokens or 40)
         prepared = prepare_prompts(texts, codec, runtime.context, settings)
-        list(generate(runtime, codec, prepared, settings, Clock()))
+        list(generate(Decoder(runtime, codec, settings), prepared, Clock()))
         compilations.append(runtime.compilations)
     assert compilations == [3] * len(SETTINGS), "weights, prefill and loop, for all ten settings together"
     for settings in SETTINGS:
@@ -143,8 +160,8 @@ def test_a_stream_comes_in_blocks_and_is_the_same_text(loaded):
     runtime = KerasRuntime(task)
     settings = Settings(sampler="random", seed=3, max_new_tokens=30, min_new_tokens=30)
     (prompt,) = prepare_prompts(texts[1:2], codec, runtime.context, settings)
-    *pieces, result = stream(runtime, codec, prompt, settings, Clock())
-    assert result == next(generate(runtime, codec, [prompt], settings, Clock()))
+    *pieces, result = stream(Decoder(runtime, codec, settings), prompt, Clock())
+    assert result == next(generate(Decoder(runtime, codec, settings), [prompt], Clock()))
     assert "".join(pieces) == result.completion
     assert 3 <= len(pieces) <= 6, "the first token, blocks of eight, half a character at the end"
 
@@ -156,7 +173,7 @@ def test_compiling_counts_as_start_up_and_generating_does_not(loaded):
     settings = Settings(sampler="greedy", max_new_tokens=20, min_new_tokens=20)
     prompts = prepare_prompts(texts, codec, runtime.context, settings)
     for clock in (cold, warm):
-        list(generate(runtime, codec, prompts, settings, clock))
+        list(generate(Decoder(runtime, codec, settings), prompts, clock))
     assert cold.startup == runtime.compile_seconds > warm.generating
     assert warm.startup == 0
     assert cold.new_tokens == warm.new_tokens == 80
@@ -165,10 +182,9 @@ def test_compiling_counts_as_start_up_and_generating_does_not(loaded):
 def test_weights_are_read_anew_at_each_call(loaded):
     task, codec, texts = loaded
     runtime = KerasRuntime(task)
-    ids = np.array([[codec.start_id, *codec.encode(texts[1])]])
-    pads = np.zeros(1, dtype="int32")
-    before, _ = runtime.prefill(ids, pads, 32)
+    ids = [codec.start_id, *codec.encode(texts[1])]
+    before, _ = runtime.prefill([ids], 32, 1)
     task.backbone.layer_norm.beta.assign(task.backbone.layer_norm.beta + 1.0)
-    after, _ = runtime.prefill(ids, pads, 32)
-    assert np.abs(after - forward(task, ids[0])[-1]).max() < 1e-4
+    after, _ = runtime.prefill([ids], 32, 1)
+    assert np.abs(after - forward(task, ids)[-1]).max() < 1e-4
     assert np.abs(after - before).max() > 0.1

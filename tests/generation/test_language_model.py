@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import kgpt2
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
 from kgpt2.generation import language_model
 from kgpt2.generation.language_model import choose_runtime
-from kgpt2.generation.settings import Settings
 
 PROMPTS = {"chinese_preset": ["春眠不觉晓", "", "白日"], "english_preset": ["hello world", "", "the worl"]}
 
@@ -37,7 +37,7 @@ def test_scores_are_log_probabilities_of_the_text(preset, runtime):
     for text, score in zip(prompts, lm.score(prompts), strict=True):
         ids = [lm.tokenizer.start_id, *lm.tokenizer.encode(text), lm.tokenizer.end_id]
         assert score.token_ids == ids
-        logits = lm.runtime.logits(np.array([ids[:-1]]), np.zeros(1, dtype="int32"))[0].astype("float64")
+        logits = lm.runtime.logits([ids[:-1]])[0].astype("float64")
         wanted = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         assert score.logprobs == pytest.approx([wanted[i, t] for i, t in enumerate(ids[1:])], abs=1e-6)
         assert score.loss == pytest.approx(-np.mean(score.logprobs))

@@ -7,11 +7,13 @@ import pytest
 
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
-from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.config.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.openvino import cache as compiled_cache
 from kgpt2.generation.openvino.graph import GROUP, build_graph, quantize_int4, quantize_int8
 from kgpt2.generation.openvino.runtime import OpenVinoRuntime
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.prompts import prepare_prompts
 from tests import hugging_face
 from tests.parity.test_conversion import assert_same_tokens, transformers_says
 
@@ -35,11 +37,8 @@ def cache(tmp_path_factory, monkeypatch):
     return folder / "compiled"
 
 
-def padded(checkpoint, texts):
-    rows = [[checkpoint.tokenizer.start_id, *checkpoint.tokenizer.encode(text)] for text in texts]
-    width = max(map(len, rows))
-    pads = np.array([width - len(row) for row in rows], dtype=np.int32)
-    return np.array([[0] * pad + row for pad, row in zip(pads, rows, strict=True)], dtype=np.int32), pads, rows
+def rows_of(checkpoint, texts):
+    return [[checkpoint.tokenizer.start_id, *checkpoint.tokenizer.encode(text)] for text in texts]
 
 
 def forward(model, row):
@@ -50,20 +49,20 @@ def forward(model, row):
 def test_logits_of_rows_of_different_lengths(subject):
     checkpoint, model = subject
     runtime = OpenVinoRuntime(checkpoint)
-    token_ids, pads, rows = padded(checkpoint, PROMPTS)
-    logits, _cache = runtime.prefill(token_ids, pads, 64)
-    every = runtime.logits(token_ids, pads)
+    rows = rows_of(checkpoint, PROMPTS)
+    logits, _cache = runtime.prefill(rows, 64, 4)
+    every = runtime.logits(rows)
     for number, row in enumerate(rows):
         wanted = forward(model, row)
         assert np.abs(logits[number] - wanted[-1]).max() < 1e-4
-        assert np.abs(every[number, pads[number] :] - wanted).max() < 1e-4
+        assert np.abs(every[number, : len(row)] - wanted).max() < 1e-4
 
 
 def test_rows_leave_double_and_change_places(subject):
     checkpoint, model = subject
     runtime = OpenVinoRuntime(checkpoint)
-    token_ids, pads, rows = padded(checkpoint, PROMPTS)
-    _, cache = runtime.prefill(token_ids, pads, 64)
+    rows = rows_of(checkpoint, PROMPTS)
+    _, cache = runtime.prefill(rows, 64, 4)
     for order in ([3, 0, 1, 1], [2, 0], [1, 1, 0], [2]):
         tokens = np.arange(150, 150 + len(order), dtype=np.int32)
         rows = [[*rows[place], int(token)] for place, token in zip(order, tokens, strict=True)]
@@ -78,7 +77,7 @@ def test_greedy_tokens_equal_those_of_transformers(subject):
     settings = Settings(sampler="greedy", max_new_tokens=48, default_bans=False)
     prompts = prepare_prompts(PROMPTS, checkpoint.tokenizer, runtime.context, settings)
     for prompt, result in zip(
-        prompts, generate(runtime, checkpoint.tokenizer, prompts, settings, Clock()), strict=True
+        prompts, generate(Decoder(runtime, checkpoint.tokenizer, settings), prompts, Clock()), strict=True
     ):
         _, sequence, lead = transformers_says(model, prompt.ids, 48)
         length = len(result.token_ids)
@@ -119,8 +118,8 @@ def test_small_types_compute_what_their_weights_say(subject, dtype, tolerance):
                     near = ((values.astype("float32") - offset) * scale).reshape(array.shape)
                 parameter.copy_(torch.tensor(near if embedding else near.T))
     runtime = OpenVinoRuntime(checkpoint, dtype)
-    token_ids, pads, rows = padded(checkpoint, PROMPTS[:1])
-    ours, wanted = runtime.logits(token_ids, pads)[0], forward(rounded, rows[0])
+    rows = rows_of(checkpoint, PROMPTS[:1])
+    ours, wanted = runtime.logits(rows)[0], forward(rounded, rows[0])
     assert np.abs(ours - wanted).max() < tolerance * np.abs(wanted).max()
     if dtype != "bfloat16":
         assert np.abs(ours - forward(model, rows[0])).max() > 1e-4, "the weights were rounded"
@@ -135,14 +134,14 @@ def test_a_compiled_model_is_used_again_until_its_weights_change(subject, tmp_pa
     first = OpenVinoRuntime(read_model(str(folder)))
     again = OpenVinoRuntime(read_model(str(folder)))
     assert (first.compilations, again.compilations) == (1, 0)
-    token_ids, pads, _ = padded(checkpoint, PROMPTS)
-    assert np.array_equal(first.prefill(token_ids, pads, 64)[0], again.prefill(token_ids, pads, 64)[0])
+    rows = rows_of(checkpoint, PROMPTS)
+    assert np.array_equal(first.prefill(rows, 64, 4)[0], again.prefill(rows, 64, 4)[0])
     hugging_face.write_weights(
         folder, hugging_face.random_model(300, n_embd=128, n_layer=2, n_head=4, n_positions=64, seed=9), "safetensors"
     )
     changed = OpenVinoRuntime(read_model(str(folder)))
     assert changed.compilations == 1
-    assert not np.allclose(changed.prefill(token_ids, pads, 64)[0], first.prefill(token_ids, pads, 64)[0])
+    assert not np.allclose(changed.prefill(rows, 64, 4)[0], first.prefill(rows, 64, 4)[0])
     assert len(list(cache.iterdir())) == 2
 
     for path in cache.iterdir():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from kgpt2.config.settings import Settings
 from kgpt2.generation.processors import (
     NOTHING,
     ban,
@@ -16,7 +17,6 @@ from kgpt2.generation.processors import (
     penalise_repetition,
     softmax,
 )
-from kgpt2.generation.settings import Settings
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(0, 3, (1000, 50)).astype("float32")

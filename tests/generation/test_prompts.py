@@ -7,11 +7,10 @@ import pytest
 
 from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.checkpoints.preset import read_preset
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
-from kgpt2.generation.decoder import prepare_prompts
-from kgpt2.generation.prompts import Prompts, reader_of
+from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
 from kgpt2.generation.rows import Row
-from kgpt2.generation.settings import Settings
 from kgpt2.verse.genres import MARKS
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import kgpt2
+from kgpt2.config.settings import Settings
 
 PROMPTS = ["春眠不觉晓", "白日", "", "千山鸟飞绝，万径"]
 COUNT = 12
@@ -88,12 +89,14 @@ def test_asyncio(readers):
 
 @pytest.mark.backends
 def test_a_program_is_compiled_once_and_its_seconds_are_those_of_who_waits(chinese_preset):
-    from kgpt2.generation.decoder import Clock
+    from kgpt2.generation.generate import Clock, generate
 
     lm = kgpt2.load(chinese_preset, runtime="keras")
     clocks = [Clock() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda clock: lm.generate("春眠", clock=clock, max_new_tokens=12, seed=1), clocks))
+        settings = Settings(max_new_tokens=12, seed=1)
+        prompts = lm.prepare(["春眠"], settings)
+        list(pool.map(lambda clock: list(generate(lm.decoder(settings), prompts, clock)), clocks))
     alone = kgpt2.load(chinese_preset, runtime="keras")
     alone.generate("春眠", max_new_tokens=12, seed=1)
     assert lm.runtime.compilations == alone.runtime.compilations

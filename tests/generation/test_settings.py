@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import kgpt2
+from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
-from kgpt2.generation.settings import Settings
 
 INF, NAN = float("inf"), float("nan")
 WHOLE = ("k", "beams", "no_repeat_ngram", "max_new_tokens", "max_length", "min_new_tokens", "num_return", "batch_size")

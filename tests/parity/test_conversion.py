@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from kgpt2.checkpoints.names import read_model
+from kgpt2.config.settings import Settings
 from kgpt2.conversion.convert import convert
-from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.keras.runtime import KerasRuntime
-from kgpt2.generation.settings import Settings
+from kgpt2.generation.prompts import prepare_prompts
 from tests import hugging_face
 
 torch = pytest.importorskip("torch")
@@ -85,7 +87,8 @@ def transformers_says(model, ids, new_tokens=TOKENS):
 def greedy(runtime, checkpoint, prompt):
     settings = Settings(sampler="greedy", max_new_tokens=TOKENS, default_bans=False)
     codec = Endless(checkpoint.tokenizer)
-    (result,) = generate(runtime, codec, prepare_prompts([prompt], codec, runtime.context, settings), settings, Clock())
+    prompts = prepare_prompts([prompt], codec, runtime.context, settings)
+    (result,) = generate(Decoder(runtime, codec, settings), prompts, Clock())
     return result.token_ids
 
 

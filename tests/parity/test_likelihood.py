@@ -72,8 +72,8 @@ def test_prompts_are_read_and_not_scored(request, runtime_of):
     task = models.load_task(preset)
     runtime, codec = runtime_of(preset, task), preset.tokenizer
     *_, likelihood = score(runtime, codec, [Example("处处闻啼鸟", prompt="春眠不觉晓，")])
-    ids = np.array([[codec.start_id, *codec.encode("春眠不觉晓，"), *codec.encode("处处闻啼鸟")]])
-    logits = runtime.logits(ids, np.zeros(1, "int32"))[0, 6:]
+    ids = [codec.start_id, *codec.encode("春眠不觉晓，"), *codec.encode("处处闻啼鸟")]
+    logits = runtime.logits([ids])[0, 6:]
     losses = -np.log(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
     targets = [*codec.encode("处处闻啼鸟"), codec.end_id]
     assert likelihood.tokens == 6

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.generation.decoder import Clock, generate, prepare_prompts
+from kgpt2.config.settings import Settings
+from kgpt2.generation.decoder import Decoder
+from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.keras.runtime import KerasRuntime
+from kgpt2.generation.prompts import prepare_prompts
 from kgpt2.generation.rows import Prompt
-from kgpt2.generation.settings import Settings
 from tests.parity.networks import as_transformers
 
 torch = pytest.importorskip("torch")
@@ -42,7 +44,7 @@ def test_logits(pair):
 
 def test_loss_and_its_step(pair):
     """The loss over real targets, and one AdamW step."""
-    from kgpt2.config import TrainSection
+    from kgpt2.config.sections import TrainSection
     from kgpt2.training.optimizer import make_optimizer
     from kgpt2.training.target import LOSS, TargetModel
 
@@ -79,7 +81,7 @@ def test_greedy_text(pair):
     settings = Settings(sampler="greedy", max_new_tokens=30, default_bans=False)
     texts = ["春眠", "花落知", "hello", ""]
     prompts = prepare_prompts(texts, codec, runtime.context, settings)
-    for prompt, result in zip(prompts, generate(runtime, codec, prompts, settings, Clock()), strict=True):
+    for prompt, result in zip(prompts, generate(Decoder(runtime, codec, settings), prompts, Clock()), strict=True):
         theirs = network.generate(
             torch.tensor([prompt.ids]),
             attention_mask=torch.ones(1, len(prompt.ids)),
@@ -134,7 +136,7 @@ def test_beam_search(pair, runtime, changes, tmp_path):
     rng = np.random.default_rng(3)
     texts = [rng.integers(5, preset.shape.vocabulary_size, length).tolist() for length in rng.integers(0, 9, 50)]
     prompts = [Prompt("", [codec.start_id, *text], 12) for text in texts]
-    results = iter(list(generate(runtime, codec, prompts, settings, Clock())))
+    results = iter(list(generate(Decoder(runtime, codec, settings), prompts, Clock())))
     differing, stops = 0, set()
     for prompt in prompts:
         theirs = network.generate(

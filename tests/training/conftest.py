@@ -5,7 +5,7 @@ import socket
 import pytest
 from rich.console import Console
 
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.training import processes
 from kgpt2.training.prepare import prepare
 

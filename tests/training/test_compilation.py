@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.training.compilation import jit_compile
 from kgpt2.training.network import build
 from kgpt2.training.prepare import prepare

@@ -12,7 +12,7 @@ from rich.console import Console
 
 import kgpt2.models as models
 from kgpt2.checkpoints.names import read_model
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError
 from kgpt2.training import devices
 from kgpt2.training.fit import fit

@@ -11,7 +11,7 @@ import yaml
 import kgpt2.models as models
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.preset import read_preset
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError
 from kgpt2.training.prepare import prepare
 

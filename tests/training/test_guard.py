@@ -4,7 +4,7 @@ import keras
 import pytest
 from rich.console import Console
 
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError, WorkError
 from kgpt2.training.guard import is_out_of_memory
 from kgpt2.training.prepare import prepare

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kgpt2.config import TrainSection
+from kgpt2.config.sections import TrainSection
 from kgpt2.training.optimizer import make_optimizer, make_schedule
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kgpt2.assets import MODELS, sample_path
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from tests.conftest import ROOT
 
 PATHS = sorted((ROOT / "configs").iterdir())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError, WorkError
 from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kgpt2.config import Config
+from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError
 from kgpt2.training.snapshots import latest_snapshot, save_snapshot
 from kgpt2.training.state import is_whole, read_state, write_state

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kgpt2.config import load_config
+from kgpt2.config.recipes import load_config
 from kgpt2.training.prepare import prepare
 
 

@@ -9,8 +9,11 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from kgpt2.generation.keras.shapes import Tensor
+
 # A key and a value for each layer, each `(rows, heads, capacity, head)`.
-Cache = list[tuple[Any, Any]]
+Cache = list[tuple[Tensor, Tensor]]
+Weights = dict[str, Any]
 _HIDDEN = -1e30
 
 
@@ -21,21 +24,21 @@ class Network:
         backbone: its layers are read, never called.
     """
 
-    def __init__(self, backbone: keras_hub.models.GPT2Backbone):
+    def __init__(self, backbone: keras_hub.models.GPT2Backbone) -> None:
         self._backbone = backbone
         self.context, self.vocabulary_size = backbone.max_sequence_length, backbone.vocabulary_size
         self.dtype = backbone.token_embedding.compute_dtype
         self._heads, self._head = backbone.num_heads, backbone.hidden_dim // backbone.num_heads
         self._epsilon = backbone.layer_norm.epsilon
 
-    def weights(self) -> dict[str, Any]:
+    def weights(self) -> Weights:
         """The weights as the products want them: in the type of the computation, query, key and value under each other.
 
         Kernels are `(out, in)`, biases `(out, 1)`.
         """
         backbone = self._backbone
 
-        def dense(*layers):
+        def dense(*layers: Tensor) -> Tensor:
             biases = [ops.reshape(ops.cast(layer.bias, self.dtype), (-1,)) for layer in layers]
             kernels = [
                 ops.reshape(ops.cast(layer.kernel, self.dtype), (-1, bias.shape[0]))
@@ -43,7 +46,7 @@ class Network:
             ]
             return tuple(ops.transpose(ops.concatenate(part, axis=-1)) for part in (kernels, [b[None] for b in biases]))
 
-        def norm(layer):
+        def norm(layer: Tensor) -> Tensor:
             return ops.cast(layer.gamma, "float32")[:, None], ops.cast(layer.beta, "float32")[:, None]
 
         layers = []
@@ -66,7 +69,7 @@ class Network:
             "norm": norm(backbone.layer_norm),
         }
 
-    def prefill(self, weights: dict[str, Any], token_ids, pads, capacity: int) -> tuple[Any, Cache]:
+    def prefill(self, weights: Weights, token_ids: Tensor, pads: Tensor, capacity: int) -> tuple[Tensor, Cache]:
         """Reads prompts.
 
         Args:
@@ -88,7 +91,7 @@ class Network:
         room = ((0, 0), (0, 0), (0, capacity - width), (0, 0))
         return logits, [tuple(ops.pad(part, room) for part in layer) for layer in cache]
 
-    def step(self, weights: dict[str, Any], tokens, pads, place, cache: Cache) -> tuple[Any, Cache]:
+    def step(self, weights: Weights, tokens: Tensor, pads: Tensor, place: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """Reads one token a row.
 
         Args:
@@ -107,7 +110,9 @@ class Network:
         positions = ops.clip(place - pads, 0, self.context - 1)
         return self._forward(weights, tokens[:, None], positions[:, None], seen[:, None], cache, place)
 
-    def _forward(self, weights, token_ids, positions, seen, cache, place):
+    def _forward(
+        self, weights: Tensor, token_ids: Tensor, positions: Tensor, seen: Tensor, cache: Tensor, place: Tensor
+    ) -> Tensor:
         # Activations are columns, `(width, rows * length)`: XLA on a CPU multiplies few columns nearly twice as fast as
         # few rows.
         rows, length = token_ids.shape
@@ -126,7 +131,7 @@ class Network:
         last = self._norm(ops.reshape(hidden, (-1, rows, length))[:, :, -1], weights["norm"])
         return ops.cast(ops.transpose(ops.matmul(weights["tokens"], last)), "float32"), filled
 
-    def _attention(self, projections, rows, mask, cached, place):
+    def _attention(self, projections: Tensor, rows: Tensor, mask: Tensor, cached: Tensor, place: Tensor) -> Tensor:
         parts = ops.reshape(projections, (3, self._heads, self._head, rows, -1))
         query, *new = (ops.transpose(parts[part], (2, 0, 3, 1)) for part in range(3))
         if place is not None:
@@ -137,13 +142,13 @@ class Network:
         mixed = ops.transpose(ops.einsum("rhqk,rhkd->rhqd", shares, value), (1, 3, 0, 2))
         return ops.reshape(mixed, (self._heads * self._head, -1)), (key, value)
 
-    def _norm(self, hidden, parameters):
+    def _norm(self, hidden: Tensor, parameters: Tensor) -> Tensor:
         gamma, beta = parameters
         hidden = ops.cast(hidden, "float32")
         mean, variance = ops.moments(hidden, axes=0, keepdims=True)
         return ops.cast((hidden - mean) / ops.sqrt(variance + self._epsilon) * gamma + beta, self.dtype)
 
 
-def _dense(inputs, parameters):
+def _dense(inputs: Tensor, parameters: Tensor) -> Tensor:
     kernel, bias = parameters
     return ops.matmul(kernel, inputs) + bias

@@ -5,14 +5,15 @@ arrays and little is sorted, since a compiled program's shapes cannot depend on 
 place, how far the text before it equals the text's end; the cuts look for the value at which they cut.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
+from kgpt2.config.settings import Settings
+from kgpt2.generation.bans import Bans
+from kgpt2.generation.keras.shapes import Tensor
 from kgpt2.generation.processors import NOTHING
-from kgpt2.generation.rows import Bans
-from kgpt2.generation.settings import Settings
 
 # In front of a banned sequence that is shorter than the longest one.
 ANY = -2
@@ -22,28 +23,53 @@ _WAYS, _PASSES = 16, 8
 _NONE = -np.inf
 
 
-def rules_of(settings: Settings, bans: Bans, vocabulary_size: int, end_id: int) -> dict[str, np.ndarray]:
-    """Settings and bans as arrays; only the number and the length of banned sequences decide a shape."""
-    draws = settings.sampler != "greedy"
+class TracedSettings(NamedTuple):
+    """Settings and bans as arrays: arguments of a program, and so no reason to compile another.
+
+    Attributes:
+        greedy: bool `()`.
+        k: int32 `()`, as large as the vocabulary where it cuts nothing.
+        p, min_p, typical_p: float32 `()`; 1, 0 and 1 cut nothing.
+        temperature, repetition_penalty: float32 `()`.
+        no_repeat_ngram, min_new_tokens: int32 `()`.
+        end_id: int32 `()`.
+        sequences: int32 `(number, longest)`, what is banned, `ANY` in front of shorter ones; the one shape that counts.
+    """
+
+    greedy: Tensor
+    k: Tensor
+    p: Tensor
+    min_p: Tensor
+    typical_p: Tensor
+    temperature: Tensor
+    repetition_penalty: Tensor
+    no_repeat_ngram: Tensor
+    min_new_tokens: Tensor
+    end_id: Tensor
+    sequences: Tensor
+
+
+def traced(settings: Settings, bans: Bans, vocabulary_size: int, end_id: int) -> TracedSettings:
+    """Settings and bans of a call for a vocabulary of that size and its end token."""
     cuts = settings.sampler in ("top_k", "top_p")
     longest = max(map(len, bans.sequences), default=1)
     sequences = [[ANY] * (longest - len(ids)) + list(ids) for ids in bans.sequences]
-    return {
-        "greedy": np.bool_(not draws),
-        "k": np.int32(min(settings.k or vocabulary_size, vocabulary_size) if cuts else vocabulary_size),
-        "p": np.float32(settings.p if settings.sampler == "top_p" else 1),
-        "min_p": np.float32(settings.min_p or 0),
-        "typical_p": np.float32(settings.typical_p or 1),
-        "temperature": np.float32(settings.temperature),
-        "repetition_penalty": np.float32(settings.repetition_penalty),
-        "no_repeat_ngram": np.int32(settings.no_repeat_ngram),
-        "min_new_tokens": np.int32(settings.min_new_tokens),
-        "end_id": np.int32(end_id),
-        "sequences": np.array(sequences, dtype=np.int32).reshape(-1, longest),
-    }
+    return TracedSettings(
+        greedy=np.bool_(settings.sampler == "greedy"),
+        k=np.int32(min(settings.k or vocabulary_size, vocabulary_size) if cuts else vocabulary_size),
+        p=np.float32(settings.p if settings.sampler == "top_p" else 1),
+        min_p=np.float32(settings.min_p or 0),
+        typical_p=np.float32(settings.typical_p or 1),
+        temperature=np.float32(settings.temperature),
+        repetition_penalty=np.float32(settings.repetition_penalty),
+        no_repeat_ngram=np.int32(settings.no_repeat_ngram),
+        min_new_tokens=np.int32(settings.min_new_tokens),
+        end_id=np.int32(end_id),
+        sequences=np.array(sequences, dtype=np.int32).reshape(-1, longest),
+    )
 
 
-def seen_tokens(history, vocabulary_size: int):
+def seen_tokens(history: Tensor, vocabulary_size: int) -> Tensor:
     """Which tokens a text holds, bool `(rows, vocabulary)`, of a history int32 `(rows, length)`."""
     return _at_tokens(history, ops.not_equal(history, NOTHING), vocabulary_size)
 
@@ -57,7 +83,7 @@ def first_runs(history: np.ndarray, filled: int) -> np.ndarray:
     return runs
 
 
-def grow_runs(runs, history, tokens):
+def grow_runs(runs: Tensor, history: Tensor, tokens: Tensor) -> Tensor:
     """For each place, how many tokens before it equal those at the text's end, once these tokens have come.
 
     Args:
@@ -69,22 +95,22 @@ def grow_runs(runs, history, tokens):
     return ops.pad(runs[:, :-1], ((0, 0), (1, 0)))
 
 
-def penalise_repetition(logits, seen, penalty):
+def penalise_repetition(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """As `processors.penalise_repetition`, of the tokens that `seen_tokens` shows."""
     return ops.where(seen, ops.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def ban_repeated_ngrams(logits, history, runs, n):
+def ban_repeated_ngrams(logits: Tensor, history: Tensor, runs: Tensor, n: Tensor) -> Tensor:
     """As `processors.ban_repeated_ngrams`."""
 
-    def banned():
+    def banned() -> Tensor:
         repeated = ops.logical_and(runs >= n - 1, ops.not_equal(history, NOTHING))
         return _without(logits, _at_tokens(history, repeated, logits.shape[1]))
 
     return ops.cond(n > 0, banned, lambda: logits)
 
 
-def ban_sequences(logits, history, length, sequences):
+def ban_sequences(logits: Tensor, history: Tensor, length: Tensor, sequences: Tensor) -> Tensor:
     """As `processors.ban_sequences`.
 
     Args:
@@ -103,7 +129,7 @@ def ban_sequences(logits, history, length, sequences):
     return _without(logits, _at_tokens(ops.broadcast_to(last, (rows, number)), came, logits.shape[1]))
 
 
-def keep_form(scores, logits, needs, besides):
+def keep_form(scores: Tensor, logits: Tensor, needs: Tensor, besides: Tensor) -> Tensor:
     """As `processors.keep_form`, and the tokens that never come.
 
     Args:
@@ -120,62 +146,62 @@ def keep_form(scores, logits, needs, besides):
     return ops.where(alive, kept, ops.where(banned, _NONE, logits))
 
 
-def next_tokens(logits, rules: dict[str, Any], uniform):
+def next_tokens(logits: Tensor, settings: TracedSettings, uniform: Tensor) -> Tensor:
     """The next token of each row, int32 `(rows,)`; `uniform` is a draw from [0, 1) for each, float32 `(rows,)`."""
     vocabulary_size = logits.shape[1]
     few = min(FEW, vocabulary_size)
 
-    def best():
+    def best() -> Tensor:
         return ops.cast(ops.argmax(logits, axis=-1), "int32")
 
-    def of_few():
+    def of_few() -> Tensor:
         values, ids = ops.top_k(logits, few)
         # In the order of the vocabulary, so that a draw means the same token as among all.
         order = ops.argsort(ids, axis=-1)
         values, ids = (ops.take_along_axis(part, order, axis=-1) for part in (values, ids))
-        return ops.cast(ops.take_along_axis(ids, _draw(values, rules, uniform)[:, None], axis=-1)[:, 0], "int32")
+        return ops.cast(ops.take_along_axis(ids, _draw(values, settings, uniform)[:, None], axis=-1)[:, 0], "int32")
 
-    def of_all():
-        return _draw(logits, rules, uniform)
+    def of_all() -> Tensor:
+        return _draw(logits, settings, uniform)
 
-    def drawn():
-        return ops.cond(rules["k"] <= few, of_few, of_all)
+    def drawn() -> Tensor:
+        return ops.cond(settings.k <= few, of_few, of_all)
 
-    return ops.cond(rules["greedy"], best, drawn)
+    return ops.cond(settings.greedy, best, drawn)
 
 
-def probabilities(logits, rules: dict[str, Any]):
+def probabilities(logits: Tensor, settings: TracedSettings) -> Tensor:
     """What is drawn from, float32 `(rows, tokens)`: 0 where a cut takes a token away. See `processors.candidates`."""
     ones = ops.ones_like(logits)
-    kept = logits >= ops.maximum(_cut_at(logits, ones, ops.cast(rules["k"], "float32")), np.finfo("float32").min)
-    scores = ops.where(kept, logits / rules["temperature"], _NONE)
+    kept = logits >= ops.maximum(_cut_at(logits, ones, ops.cast(settings.k, "float32")), np.finfo("float32").min)
+    scores = ops.where(kept, logits / settings.temperature, _NONE)
 
-    def nucleus():
-        return _keep(scores, scores >= _cut_at(scores, ops.softmax(scores), rules["p"]))
+    def nucleus() -> Tensor:
+        return _keep(scores, scores >= _cut_at(scores, ops.softmax(scores), settings.p))
 
-    scores = ops.cond(rules["p"] < 1, nucleus, lambda: scores)
+    scores = ops.cond(settings.p < 1, nucleus, lambda: scores)
     # log(0) is minus infinity: without min_p everything stays.
-    scores = _keep(scores, scores >= ops.max(scores, axis=-1, keepdims=True) + ops.log(rules["min_p"]))
+    scores = _keep(scores, scores >= ops.max(scores, axis=-1, keepdims=True) + ops.log(settings.min_p))
 
-    def typical():
+    def typical() -> Tensor:
         shares = ops.softmax(scores)
         surprise = ops.where(shares > 0, -ops.log(ops.maximum(shares, np.finfo("float32").tiny)), 0)
         distance = ops.abs(surprise - ops.sum(surprise * shares, axis=-1, keepdims=True))
         nearness = ops.where(shares > 0, -distance, _NONE)
-        return _keep(scores, nearness >= _cut_at(nearness, shares, rules["typical_p"]))
+        return _keep(scores, nearness >= _cut_at(nearness, shares, settings.typical_p))
 
-    return ops.softmax(ops.cond(rules["typical_p"] < 1, typical, lambda: scores))
+    return ops.softmax(ops.cond(settings.typical_p < 1, typical, lambda: scores))
 
 
-def log_probabilities(logits, tokens):
+def log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
     """As `processors.log_probabilities`, float32."""
     chosen = ops.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
     return chosen - ops.logsumexp(logits, axis=-1)
 
 
-def _draw(logits, rules, uniform):
+def _draw(logits: Tensor, settings: Tensor, uniform: Tensor) -> Tensor:
     """Places of one token a row."""
-    shares = probabilities(logits, rules)
+    shares = probabilities(logits, settings)
     cumulative = ops.cumsum(shares, axis=-1)
     point = uniform[:, None] * cumulative[:, -1:]
     drawn = ops.sum(ops.cast(cumulative <= point, "int32"), axis=-1)
@@ -184,7 +210,7 @@ def _draw(logits, rules, uniform):
     return ops.minimum(drawn, ops.max(ops.where(shares > 0, places, 0), axis=-1))
 
 
-def _cut_at(values, weights, target):
+def _cut_at(values: Tensor, weights: Tensor, target: Tensor) -> Tensor:
     """The greatest value at which the weights of it and of all greater ones sum to the target, `(rows, 1)`.
 
     Where they never do, the least. The search halves the interval four times a pass, so 32 times in all, and takes
@@ -194,7 +220,7 @@ def _cut_at(values, weights, target):
     least = ops.min(ops.where(values > _NONE, values, greatest), axis=-1, keepdims=True)
     inner = ops.arange(1, _WAYS, dtype="float32") / _WAYS
 
-    def narrow(_, low_and_width):
+    def narrow(_: Tensor, low_and_width: Tensor) -> Tensor:
         low, width = low_and_width
         points = low + width * inner[None]
         above = ops.cast(values[:, None] >= points[:, :, None], "float32") * weights[:, None]
@@ -206,18 +232,18 @@ def _cut_at(values, weights, target):
     return ops.min(ops.where(values >= low, values, greatest), axis=-1, keepdims=True)
 
 
-def _keep(scores, kept):
+def _keep(scores: Tensor, kept: Tensor) -> Tensor:
     return ops.where(kept, scores, _NONE)
 
 
-def _without(logits, banned):
+def _without(logits: Tensor, banned: Tensor) -> Tensor:
     """The logits with some tokens at minus infinity; a row in which nothing would be left keeps them."""
     left = ops.where(banned, _NONE, logits)
     alive = ops.any(left > _NONE, axis=-1, keepdims=True)
     return ops.where(alive, left, logits)
 
 
-def _at_tokens(tokens, flags, vocabulary_size: int):
+def _at_tokens(tokens: Tensor, flags: Tensor, vocabulary_size: int) -> Tensor:
     """Which tokens are flagged anywhere in a row: tokens and flags `(rows, length)` to bool `(rows, vocabulary)`."""
     rows, length = tokens.shape
     row = ops.broadcast_to(ops.arange(rows, dtype="int32")[:, None], (rows, length))

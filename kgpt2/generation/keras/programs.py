@@ -28,6 +28,11 @@ class Programs:
         self._variables: list[int] = []
 
     @property
+    def row_multiple(self) -> int:
+        """The number of rows must be a multiple of it, so that each device gets as many."""
+        return 1 if self._distribution is None else int(self._distribution.device_mesh.shape[0])
+
+    @property
     def seconds(self) -> float:
         """What this thread has waited for compilers so far."""
         return getattr(self._waited, "seconds", 0.0)

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 from keras_hub.samplers import Sampler
 
-from kgpt2.generation.runtime import CAPACITY_STEP, PREFILL_STEP, Runtime, pad_left, round_up
+from kgpt2.generation.runtime import Runtime
 
 
 def can_drive(sampler: Sampler) -> bool:
@@ -43,12 +43,12 @@ def continue_rows(
     starts = np.where(given.all(axis=1), length, given.argmin(axis=1))
     if not starts.all():
         raise ValueError("generate: each row needs at least one token to go on from, such as the start token")
-    width = round_up(starts.max(), PREFILL_STEP)
-    capacity = round_up(width + length - starts.min(), CAPACITY_STEP)
-    prompts, pads = pad_left([row[:start] for row, start in zip(token_ids, starts, strict=True)], width, pad_id=0)
     kept = np.ones_like(given)
     growing = starts < length
-    logits, cache = runtime.prefill(prompts, pads, capacity) if growing.any() else (None, None)
+    prompts = [row[:start].tolist() for row, start in zip(token_ids, starts, strict=True)]
+    logits, cache = (
+        runtime.prefill(prompts, starts.max() + length - starts.min(), rows) if growing.any() else (None, None)
+    )
     numbers = np.arange(rows, dtype="int32")
     for place in range(length - starts.min()):
         tokens = sampler.get_next_token(sampler.compute_probabilities(ops.convert_to_tensor(logits)))

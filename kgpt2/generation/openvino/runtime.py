@@ -2,15 +2,17 @@
 
 import dataclasses
 import os
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import read_all
 from kgpt2.generation.openvino import cache as compiled_cache
 from kgpt2.generation.openvino.graph import REVISION, build_graph
 from kgpt2.generation.openvino.library import ov
+from kgpt2.generation.runtime import pad_left, pad_right
 
 # How the matrices are kept, and the type in which the network computes.
 DTYPES = {
@@ -20,6 +22,7 @@ DTYPES = {
     "int4": ("int4", "f32"),
 }
 _HIDDEN = np.float32(-3e38)
+Logits = NDArray[np.float32]
 
 
 @dataclasses.dataclass
@@ -30,7 +33,7 @@ class _Cache:
     """
 
     request: ov.InferRequest
-    pads: np.ndarray
+    pads: NDArray[np.int32]
     filled: int
 
 
@@ -45,8 +48,8 @@ class OpenVinoRuntime:
         RequestError: the weights are broken or do not fit the network.
     """
 
-    static_shapes, row_multiple = False, 1
-    compile_seconds, loop = 0.0, None  # compiled before the first call, and stepped by the host
+    compile_seconds = 0.0  # compiled before the first call
+    loop = None  # the host takes each step
 
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float32"):
         self.context = checkpoint.shape.max_sequence_length
@@ -54,25 +57,26 @@ class OpenVinoRuntime:
         self.compilations = 0
         self._model = self._compiled(checkpoint, dtype)
 
-    def prefill(self, token_ids: np.ndarray, pads: np.ndarray, capacity: int) -> tuple[np.ndarray, Any]:
-        rows = np.arange(len(token_ids), dtype=np.int32)
-        return self._run(token_ids, rows, self._empty(pads))
+    def prefill(self, prompts: Sequence[Sequence[int]], capacity: int, rows: int) -> tuple[Logits, _Cache]:
+        token_ids, pads = pad_left(prompts, max(map(len, prompts)))
+        return self._run(token_ids, np.arange(len(prompts), dtype=np.int32), self._empty(pads))
 
-    def step(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, Any]:
+    def step(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache) -> tuple[Logits, _Cache]:
         return self._run(token_ids[:, None], rows.astype(np.int32), dataclasses.replace(cache, pads=cache.pads[rows]))
 
-    def logits(self, token_ids: np.ndarray, pads: np.ndarray) -> np.ndarray:
-        rows = np.arange(len(token_ids), dtype=np.int32)
-        return self._infer(token_ids, rows, self._empty(pads), tail=token_ids.shape[1])
+    def logits(self, texts: Sequence[Sequence[int]]) -> Logits:
+        token_ids = pad_right(texts, max(map(len, texts)))
+        rows = np.arange(len(texts), dtype=np.int32)
+        return self._infer(token_ids, rows, self._empty(np.zeros_like(rows)), tail=token_ids.shape[1])
 
-    def _empty(self, pads: np.ndarray) -> _Cache:
-        return _Cache(self._model.create_infer_request(), pads.astype(np.int32), 0)
+    def _empty(self, pads: NDArray[np.int32]) -> _Cache:
+        return _Cache(self._model.create_infer_request(), pads, 0)
 
-    def _run(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache) -> tuple[np.ndarray, _Cache]:
+    def _run(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache) -> tuple[Logits, _Cache]:
         logits = self._infer(token_ids, rows, cache, tail=1)[:, 0]
         return logits, dataclasses.replace(cache, filled=cache.filled + token_ids.shape[1])
 
-    def _infer(self, token_ids: np.ndarray, rows: np.ndarray, cache: _Cache, tail: int) -> np.ndarray:
+    def _infer(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache, tail: int) -> Logits:
         places = cache.filled + np.arange(token_ids.shape[1], dtype=np.int32)
         positions = np.maximum(places[None] - cache.pads[:, None], 0)
         inputs = {
@@ -113,7 +117,7 @@ class OpenVinoRuntime:
         return compiled
 
 
-def _mask(places: np.ndarray, pads: np.ndarray) -> np.ndarray:
+def _mask(places: NDArray[np.int32], pads: NDArray[np.int32]) -> Logits:
     """What each place may look at, added to the scores: itself and what lies before it, but no padding.
 
     Places `(length,)` and padding `(rows,)` to float32 `(rows, 1, length, cached + length)`.

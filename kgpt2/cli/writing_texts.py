@@ -1,0 +1,171 @@
+"""What `kgpt2 generate` does between its options and its texts: prompts looked over, texts printed or written."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kgpt2.assets import MODELS
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.cli.options import say
+from kgpt2.cli.progress import writing
+from kgpt2.config.settings import Settings
+from kgpt2.data.reading import Noticed
+from kgpt2.errors import RequestError
+from kgpt2.generation import bulk
+from kgpt2.generation.generate import Clock, generate, stream
+from kgpt2.generation.language_model import LanguageModel
+from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
+from kgpt2.generation.rows import Generation
+
+
+def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str | None, resume: bool) -> None:
+    """Refuses options that exclude each other.
+
+    Raises:
+        RequestError: naming them.
+    """
+    many = as_json or out is not None or settings.num_return > 1
+    if streaming and (many or settings.script or settings.sampler == "beam"):
+        raise RequestError(
+            "--stream: shows one text after the other as it comes; "
+            "not with --json, --out, -n, --script or --sampler beam"
+        )
+    if settings.logprobs and not as_json:
+        raise RequestError("--logprobs: shown with --json alone")
+    if resume and out is None:
+        raise RequestError("--resume: needs the --out FILE that it goes on with")
+
+
+def look_over(texts: Prompts, checkpoint: Checkpoint, settings: Settings, verbose: bool, model: str) -> int:
+    """Looks at every prompt before a second is spent on the weights, and notes what the model does not know.
+
+    Returns:
+        How many prompts there are.
+
+    Raises:
+        RequestError: one does not fit; its place in the file is named.
+    """
+    context, total, longest = checkpoint.shape.max_sequence_length, 0, 0
+    read, noticed = reader_of(checkpoint), Noticed(checkpoint.tokenizer)
+    way_out = " (it has read classical verse alone; --model names another)" if model in MODELS else ""
+    for place, text in texts.placed():
+        try:
+            (ready,) = prepare_prompts([text], checkpoint.tokenizer, context, settings, read)
+        except RequestError as error:
+            raise RequestError(f"{place}{error}") from None
+        if not settings.as_typed and (replaced := noticed.replaced(text)):
+            say(f"note: {place}the model does not know {' '.join(replaced)}, and reads {' '.join(replaced.values())}")
+        if unknown := noticed.unknown(ready.text):
+            say(f"note: {place}the model does not know {' '.join(unknown)}, and reads [UNK]{way_out}")
+        if verbose:
+            say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
+        total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)
+    if longest > context:
+        say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")
+    return total
+
+
+def open_out(
+    out: str | None, resume: bool, settings: Settings, asked: Mapping[str, Any], as_json: bool, texts: Prompts
+) -> bulk.Part | bulk.Passed | None:
+    """Where texts are written; None: they are printed.
+
+    Raises:
+        RequestError: there is something unfinished that this request does not go on with.
+    """
+    if out is None:
+        return None
+    request = bulk.request_of(settings, **asked, json=as_json, prompts=texts.digest())
+    return bulk.open_part(Path(out), request, resume)
+
+
+def write(
+    lm: LanguageModel,
+    texts: Prompts,
+    total: int,
+    settings: Settings,
+    clock: Clock,
+    part: bulk.Part | bulk.Passed | None,
+    streaming: bool,
+    as_json: bool,
+) -> int | None:
+    """Prints the texts, or writes them into a part; returns their seed."""
+    if part is not None:
+        return _write(lm, texts, total, settings, clock, part, as_json)
+    if streaming:
+        return _seed_of(_streamed(lm, texts, settings, clock))
+    generations = generate(lm.decoder(settings), lm.prepare(texts, settings), clock)
+    return _seed_of(_printed(generations, as_json))
+
+
+def say_speed(settings: Settings, seed: int | None, clock: Clock) -> None:
+    """Says the seed, where one was drawn, and the speed."""
+    if settings.seed is None and settings.sampler not in ("greedy", "beam"):
+        say(f"seed {seed}")
+    say(
+        f"{clock.new_tokens} new tokens in {clock.generating:.2f} s: {clock.rate():.1f} tokens/s "
+        f"(start-up {clock.startup:.1f} s)"
+    )
+
+
+def _streamed(lm: LanguageModel, texts: Iterable[str], settings: Settings, clock: Clock) -> Iterator[Generation]:
+    """The generations, each completion printed as it comes."""
+    for prompt in lm.prepare(texts, settings):
+        click.echo(prompt.text, nl=False)
+        for piece in stream(lm.decoder(settings), prompt, clock):
+            if isinstance(piece, str):
+                click.echo(piece, nl=False)
+            else:
+                click.echo()
+                yield piece
+
+
+def _printed(generations: Iterable[Generation], as_json: bool) -> Iterator[Generation]:
+    for generation in generations:
+        click.echo(_line(generation, as_json), nl=False)
+        yield generation
+
+
+def _seed_of(generations: Iterable[Generation]) -> int | None:
+    seed = None
+    for generation in generations:
+        seed = generation.seed
+    return seed
+
+
+def _write(
+    lm: LanguageModel,
+    texts: Prompts,
+    total: int,
+    settings: Settings,
+    clock: Clock,
+    part: bulk.Part | bulk.Passed,
+    as_json: bool,
+) -> int | None:
+    if part.done:
+        say(f"going on after {part.done:,} of {total:,} prompts")
+    line_of = functools.partial(_line, as_json=as_json)
+    try:
+        with writing(total, part.done) as update:
+            for done in bulk.write(lm, texts, settings, part, line_of, clock):
+                update(done, clock.rate())
+    except KeyboardInterrupt:
+        if part.done:
+            say(f"{part.done:,} of {total:,} prompts are done: the same command with --resume goes on from there")
+        raise
+    return part.seed
+
+
+def _line(generation: Generation, as_json: bool) -> str:
+    """A generation as it is printed or written."""
+    if not as_json:
+        return generation.text + "\n"
+    values = dataclasses.asdict(generation)
+    if values["logprobs"] is None:
+        del values["logprobs"]
+    return json.dumps(values, ensure_ascii=False) + "\n"
