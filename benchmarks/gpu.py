@@ -33,14 +33,15 @@ from kgpt2.errors import Kgpt2Error
 
 # The two libraries share the device's memory, so neither may take it all in advance.
 JAX = {"KERAS_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+# Loops and branches on the device, not one launch after the other from the host.
+GRAPHS = {"XLA_FLAGS": "--xla_gpu_enable_command_buffer=+WHILE,+CONDITIONAL"}
 ROUTES = {
     "decode": {
         "transformers": {},
         "transformers-static": {},
         "cuda-graphs": {},
         "kgpt2": JAX,
-        "kgpt2-while": {**JAX, "XLA_FLAGS": "--xla_gpu_enable_command_buffer=+WHILE"},
-        "kgpt2-both": {**JAX, "XLA_FLAGS": "--xla_gpu_enable_command_buffer=+WHILE,+CONDITIONAL"},
+        "kgpt2-graphs": {**JAX, **GRAPHS},
     },
     "fit": {"torch-compiled": {}, "kgpt2-fit": JAX},
 }
@@ -49,13 +50,14 @@ PREPARE = {
     "transformers-static": gpu_routes.with_static_transformers,
     "cuda-graphs": gpu_routes.with_cuda_graphs,
     "kgpt2": gpu_routes.with_kgpt2,
-    "kgpt2-while": gpu_routes.with_kgpt2,
-    "kgpt2-both": gpu_routes.with_kgpt2,
+    "kgpt2-graphs": gpu_routes.with_kgpt2,
     "torch-compiled": gpu_routes.with_torch_fit,
 }
 
 
-def decode(shape: str, batch: int, *, dtype: str = "bfloat16", sampler: str = "greedy", prompt: int = 8, new: int = 192):
+def decode(
+    shape: str, batch: int, *, dtype: str = "bfloat16", sampler: str = "greedy", prompt: int = 8, new: int = 192
+):
     """A row of the part `decode`."""
     return {"shape": shape, "dtype": dtype, "batch": batch, "sampler": sampler, "prompt": prompt, "new": new}
 
@@ -81,7 +83,12 @@ ROWS: dict[str, list[Row]] = {
         decode("medium", 32),
         decode("xl", 128),
     ],
-    "fit": [fit("base", 32, 128), fit("medium", 16, 512, steps=20), fit("base", 10, 50), fit("base", 32, 128, dtype="float32")],
+    "fit": [
+        fit("base", 32, 128),
+        fit("medium", 16, 512, steps=20),
+        fit("base", 10, 50),
+        fit("base", 32, 128, dtype="float32"),
+    ],
 }
 
 

@@ -30,9 +30,16 @@ def rows(shape: str) -> Iterator[dict]:
         for dtype in ("float32", "bfloat16"):
             ours, grown = in_kgpt2(folder, dtype, ids.numpy())
             theirs = in_torch(network.to(getattr(torch, dtype)), ids)
-            row = {"shape": shape, "dtype": dtype, "kgpt2_error": error(ours, wanted), "torch_error": error(theirs, wanted)}
+            row = {
+                "shape": shape,
+                "dtype": dtype,
+                "kgpt2_error": error(ours, wanted),
+                "torch_error": error(theirs, wanted),
+            }
             row |= {"kgpt2_best_agree": agree(ours, wanted), "torch_best_agree": agree(theirs, wanted)}
-            row["greedy_tokens_until_apart"] = [until_apart(one, other) for one, other in zip(grown, texts, strict=True)]
+            row["greedy_tokens_until_apart"] = [
+                until_apart(one, other) for one, other in zip(grown, texts, strict=True)
+            ]
             print(row, file=sys.stderr)
             yield row
 
