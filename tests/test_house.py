@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
-GROUND = ("cache", "outputs", "writing", "files", "encodings", "locks", "interrupts", "errors")
+GROUND = ("cache", "outputs", "writing", "files", "encodings", "locks", "interrupts", "progress", "errors")
 ROOMS = [
     "cli",
     "bench",

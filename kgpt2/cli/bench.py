@@ -82,7 +82,7 @@ def _require_known(samplers: list[str], dtypes: list[str], runtimes: list[str]) 
 
 def _take_apart(report: dict[str, Any], model: str, checkpoint: "Checkpoint") -> None:
     from kgpt2.bench.article import STEPS, take_apart
-    from kgpt2.cli.progress import ticking
+    from kgpt2.progress import ticking
 
     with ticking(STEPS) as tick:
         found, report["environment"]["device"] = take_apart(model, checkpoint, tick)
@@ -93,8 +93,8 @@ def _measure(
     report: dict[str, Any], model: str, cases: "list[Case]", dtypes: list[str], runtimes: list[str], rounds: int
 ) -> None:
     from kgpt2.bench.throughput import measure, steps
-    from kgpt2.cli.progress import ticking
     from kgpt2.generation.language_model import choose_runtime
+    from kgpt2.progress import ticking
 
     routes = [(dtype, choose_runtime(dtype, runtime)) for dtype in dtypes for runtime in runtimes]
     with ticking(steps(cases, routes, rounds)) as tick:

@@ -79,7 +79,7 @@ def command(
 def _compare(report: dict[str, Any], model: str, checkpoint: "Checkpoint", against: str | None, asked: "Asked") -> str:
     """Fills the report; returns what does not compute the same, which is not compared any further."""
     from kgpt2.bench import comparison
-    from kgpt2.cli.progress import ticking
+    from kgpt2.progress import ticking
 
     with (
         comparison.transformers_folder(checkpoint, against) as folder,

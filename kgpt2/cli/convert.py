@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -46,13 +45,12 @@ def command(
     from rich.filesize import decimal
 
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.cli.progress import converting
     from kgpt2.conversion.convert import convert
+    from kgpt2.progress import converting
 
     checkpoint = read_model(source, *described)
-    to = to or ("gguf" if destination.lower().endswith(".gguf") else "keras")
     with converting() as progress:
-        done = convert(checkpoint, Path(destination), to, dtype, progress)
+        done = convert(checkpoint, destination, to, dtype, progress)
     for note in done.notes:
         say(f"note: {note}")
     if as_json:

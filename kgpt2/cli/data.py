@@ -123,9 +123,9 @@ def _tokenised(
 ) -> "Tokenised":
     """The source in tokens."""
     from kgpt2.checkpoints.names import read_model
-    from kgpt2.cli.progress import reading as shown
     from kgpt2.data.sources import open_source
     from kgpt2.data.token_cache import counted_tokenizer, tokenise
+    from kgpt2.progress import reading as shown
 
     source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
     with shown() as progress:

@@ -3,15 +3,14 @@
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from kgpt2.cli.options import bring_up_keras, debug_option, json_option, say
+from kgpt2.cli.options import debug_option, json_option, say
 
 if TYPE_CHECKING:
     from kgpt2.config.sections import Config
-    from kgpt2.training.prepare import Plan
 
 
 @click.command("fit")
@@ -31,56 +30,33 @@ def command(
     tensorboard/, samples.txt, curves.png and summary.json. It is a MODEL for the other commands.
     """
     from kgpt2.config.recipes import load_config
-    from kgpt2.training.folder import claimed_run, finished_summary, run_folder
+    from kgpt2.training.fit import fit
 
     resolved = load_config(Path(config), overrides)
     folder = Path(out) if out else Path("runs") / Path(config).stem
-    summary = finished_summary(folder, resolved) if resume else None
-    if summary is not None:
-        _print(summary, as_json)
-        say(f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)")
-        return
     if dry_run:
-        run_folder(folder, resume)
-        _outline(resolved, _plan(resolved, folder), as_json)
+        _outline(resolved, folder, resume, as_json)
         return
-    click.get_current_context().with_resource(claimed_run(folder, resume))
-    _print(_fit(resolved, _plan(resolved, folder), folder, resume), as_json)
+    fitted = fit(resolved, folder, resume=resume)
+    if as_json:
+        click.echo(json.dumps(fitted.summary, ensure_ascii=False))
     say(f"{folder}: done; try `kgpt2 generate PROMPT --model {shlex.quote(str(folder))}`")
 
 
-def _plan(config: "Config", folder: Path) -> "Plan":
-    """Reads model and data, and says what will happen."""
-    from kgpt2.cli.progress import reading
-    from kgpt2.training.folder import stoppable
-    from kgpt2.training.prepare import prepare
+def _outline(config: "Config", folder: Path, resume: bool, as_json: bool) -> None:
+    """Shows what a run would be."""
+    from rich.console import Console
 
-    with stoppable(folder), reading() as progress:
-        plan = prepare(config, progress)
-    for note in plan.notes:
-        say(note)
-    say(f"{plan.updates:,} steps, a validation every {plan.interval:,}")
-    return plan
-
-
-def _fit(config: "Config", plan: "Plan", folder: Path, resume: bool) -> dict[str, Any]:
-    from kgpt2.training.folder import stoppable
-
-    with stoppable(folder):
-        bring_up_keras()
-        from rich.console import Console
-
-        from kgpt2.training.fit import fit
-
-        return fit(config, plan, folder, Console(stderr=True), resume=resume)
-
-
-def _outline(config: "Config", plan: "Plan", as_json: bool) -> None:
-    """Shows what a dry run has found out."""
     from kgpt2.config.recipes import dump_config
+    from kgpt2.training.fit import planned
+    from kgpt2.training.folder import run_folder, stoppable
 
+    run_folder(folder, resume)
+    with stoppable(folder):
+        plan = planned(config, Console(stderr=True))
     if not as_json:
         click.echo(dump_config(config).rstrip(), err=True)
+        return
     found = {
         "config": config.model_dump(),
         "updates": plan.updates,
@@ -88,9 +64,4 @@ def _outline(config: "Config", plan: "Plan", as_json: bool) -> None:
         "examples": dict(zip(("train", "validation"), plan.examples, strict=True)),
         "notes": plan.notes,
     }
-    _print(found, as_json)
-
-
-def _print(values: Any, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(values, ensure_ascii=False))
+    click.echo(json.dumps(found, ensure_ascii=False))

@@ -12,7 +12,6 @@ import click
 from kgpt2.assets import MODELS
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.cli.options import say
-from kgpt2.cli.progress import writing
 from kgpt2.config.settings import Settings
 from kgpt2.data.reading import Noticed
 from kgpt2.errors import RequestError
@@ -21,6 +20,7 @@ from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
 from kgpt2.generation.rows import Generation
+from kgpt2.progress import writing
 
 
 def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str | None, resume: bool) -> None:

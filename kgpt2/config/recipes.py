@@ -1,7 +1,7 @@
 """A run configuration out of YAML and overrides, and back; every error names file, line, key and value."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,27 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         _set(values, keys, value)
         for other in _excluded_by(keys, value, {tuple(keys) for keys, _ in given}):
             _set(values, other, None)
-    try:
-        return Config.model_validate(values)
-    except pydantic.ValidationError as error:
-        overridden = {tuple(keys) for keys, _ in given}
-        # A union reports each of its members: one error a key is enough.
-        errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
-        told = [_explain(path, tree, overridden, keys, one) for keys, one in list(errors.items())[-2:]]
-        raise RequestError("\n".join(told)) from None
+    overridden = {tuple(keys) for keys, _ in given}
+
+    def place(keys: tuple[str, ...]) -> str:
+        if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
+            return f"-o {escaped('.'.join(keys))}"
+        return f"{path}{_line(tree, keys)}: {escaped('.'.join(keys)) or 'the configuration'}"
+
+    return _validated(values, place)
+
+
+def config_of(values: Mapping[str, Any]) -> Config:
+    """A run configuration out of a mapping with the keys of a YAML file.
+
+    Raises:
+        RequestError: naming key and value.
+
+    Example:
+        >>> config_of({"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}}).train.batch_size
+        8
+    """
+    return _validated(values, lambda keys: escaped(".".join(keys)) or "the configuration")
 
 
 def dump_config(config: Config) -> str:
@@ -101,12 +114,18 @@ def _set(values: dict, keys: list[str], value: Any) -> None:
     values[keys[-1]] = value
 
 
-def _explain(path: Path, tree: yaml.Node, overridden: set[tuple[str, ...]], keys: tuple[str, ...], error: dict) -> str:
-    name = escaped(".".join(keys))
-    if any(keys == key[: len(keys)] or key == keys[: len(key)] for key in overridden):
-        place = f"-o {name}"
-    else:
-        place = f"{path}{_line(tree, keys)}: {name or 'the configuration'}"
+def _validated(values: object, place: Callable[[tuple[str, ...]], str]) -> Config:
+    """A configuration of values; `place` tells where a user finds a key."""
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        # A union reports each of its members: one error a key is enough.
+        errors = {_known_path(one["loc"]): one for one in reversed(error.errors())}
+        told = [_explain(place(keys), keys, one) for keys, one in list(errors.items())[-2:]]
+        raise RequestError("\n".join(told)) from None
+
+
+def _explain(place: str, keys: tuple[str, ...], error: Mapping[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         known = list(_fields_at(keys[:-1]))

@@ -4,6 +4,7 @@ The command line, the keywords of `LanguageModel.generate` and the `sample:` sec
 """
 
 import dataclasses
+import inspect
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -207,6 +208,10 @@ def _fields() -> dict[str, Field]:
 
 
 FIELDS = _fields()
+# Without it, `help` and completion would show what `__new__` takes.
+Settings.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [*inspect.signature(Settings.__init__).parameters.values()][1:]
+)
 
 
 def changed(settings: Settings | None, changes: Mapping[str, Any]) -> Settings:

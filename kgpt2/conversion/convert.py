@@ -6,12 +6,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, is_stock
 from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import DTYPES, Tensors, cast, read_all
 from kgpt2.conversion.gguf import require_gguf, write_gguf
 from kgpt2.conversion.keras_preset import write_keras_preset
@@ -53,18 +55,18 @@ class Conversion:
 
 
 def convert(
-    checkpoint: Checkpoint,
-    destination: Path,
-    to: str = "keras",
+    model: Checkpoint | str | PathLike[str],
+    destination: str | PathLike[str],
+    to: str | None = None,
     dtype: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Conversion:
-    """Writes a checkpoint in another format; never holds more than a tensor or two in memory.
+    """Writes a model in another format; never holds more than a tensor or two in memory.
 
     Args:
-        checkpoint: as `checkpoints.names.read_model` gives it.
+        model: any MODEL, or what `checkpoints.names.read_model` made of it.
         destination: a folder that does not exist yet or is empty; a file ending in .gguf for GGUF.
-        to: one of `TARGETS`.
+        to: one of `TARGETS`; None: gguf where the destination ends so, else keras.
         dtype: of the weights, one of `TARGET_DTYPES`; None: as they are stored.
         progress: is told the bytes read and the bytes there are.
 
@@ -72,11 +74,17 @@ def convert(
         RequestError: the target or dtype is unknown, the destination is taken, the weights are broken, or the target
             cannot hold the model.
         WorkError: a package that the target needs is missing, or the disk is too full.
+
+    Example:
+        >>> kgpt2.convert("mini_zh", "mini_zh_keras", "keras").parameters  # doctest: +SKIP
     """
     began = time.perf_counter()
+    destination = Path(destination)
+    to = to or ("gguf" if destination.suffix.lower() == ".gguf" else "keras")
     for name, value, known in (("to", to, TARGETS), ("dtype", dtype, (None, *TARGET_DTYPES))):
         if value not in known:
             raise RequestError(f"{name}: {value!r} is not one of {', '.join(filter(None, known))}")
+    checkpoint = model if isinstance(model, Checkpoint) else read_model(os.fspath(model))
     with _claimed(destination, to), contextlib.ExitStack() as opened:
         if to == "gguf":
             require_gguf(checkpoint)

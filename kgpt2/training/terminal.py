@@ -4,6 +4,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from kgpt2.progress import shows_bars
 from kgpt2.training.target import ACCURACY, LOSS, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
 
@@ -31,7 +32,7 @@ class Shown(keras.callbacks.Callback):
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not shows_bars(console),
         )
         self._task = self._progress.add_task("", total=batches, step=0, loss="-", accuracy="-", rate="-")
 

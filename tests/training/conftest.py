@@ -39,7 +39,7 @@ def run(tmp_path):
     numbers = iter(range(100))
 
     def fit_with(*overrides, console=None):
-        from kgpt2.training.fit import fit
+        from kgpt2.training.run import train as fit
 
         config = load_config(tmp_path / "run.yaml", overrides)
         plan, folder = prepare(config), tmp_path / f"run{next(numbers)}"

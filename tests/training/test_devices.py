@@ -15,8 +15,8 @@ from kgpt2.checkpoints.names import read_model
 from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError
 from kgpt2.training import devices
-from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare
+from kgpt2.training.run import train as fit
 from tests.conftest import ROOT
 from tests.training.test_fit import plain_metrics
 from tests.training.test_resume import assert_same_run

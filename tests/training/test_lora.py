@@ -11,9 +11,9 @@ from kgpt2.config.recipes import load_config
 from kgpt2.conversion.convert import convert
 from kgpt2.errors import RequestError
 from kgpt2.models.loading import dense_layers
-from kgpt2.training.fit import fit
 from kgpt2.training.network import build, trainable_network
 from kgpt2.training.prepare import prepare
+from kgpt2.training.run import train as fit
 from tests.training.conftest import BASE
 
 pytestmark = pytest.mark.backends
@@ -30,7 +30,7 @@ def adapt(tmp_path, chinese_preset, monkeypatch):
         tasks.append(build(config, plan))
         return tasks[-1]
 
-    monkeypatch.setattr("kgpt2.training.fit.build", keep)
+    monkeypatch.setattr("kgpt2.training.run.build", keep)
 
     def with_lora(lora, *overrides):
         folder = tmp_path / f"run{len(tasks)}"
@@ -131,7 +131,7 @@ def test_the_optimizer_holds_nothing_for_the_frozen_weights(tmp_path, chinese_pr
 def test_saving_on_the_way_changes_nothing(adapt, monkeypatch):
     often = ["train.validate_every=1", "train.learning_rate=1e-3", "model.dtype=mixed_bfloat16"]
     _, task, folder = adapt("{}", *often)
-    monkeypatch.setattr("kgpt2.training.fit.save_preset", lambda task, folder: None)
+    monkeypatch.setattr("kgpt2.training.run.save_preset", lambda task, folder: None)
     _, undisturbed, nothing = adapt("{}", *often)
     assert (folder / "preset").exists() > (nothing / "preset").exists()
     for one, other in zip(task.backbone.weights, undisturbed.backbone.weights, strict=True):

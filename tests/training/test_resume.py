@@ -14,8 +14,8 @@ from rich.console import Console
 
 from kgpt2.config.recipes import load_config
 from kgpt2.errors import RequestError, WorkError
-from kgpt2.training.fit import fit
 from kgpt2.training.prepare import prepare
+from kgpt2.training.run import train as fit
 from kgpt2.training.snapshots import Saved, latest_snapshot
 from kgpt2.training.token_meter import TokenMeter
 from tests.training.conftest import BASE, read_events

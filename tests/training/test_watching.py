@@ -28,7 +28,7 @@ def test_samples_and_tensorboard(run, monkeypatch, capsys):
             super().__init__(task)
             runtimes.append(self)
 
-    monkeypatch.setattr("kgpt2.training.fit.KerasRuntime", Seen)
+    monkeypatch.setattr("kgpt2.training.run.KerasRuntime", Seen)
     options = ["model.dropout=0.1", "train.validate_every=4"]
     asked = ["sample.prompts=[春, 白日依山尽]", "sample.sampler=greedy", "sample.max_new_tokens=12"]
     summary, plan, folder = run(*options, *asked, console=Console(stderr=True, width=200))

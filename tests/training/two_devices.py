@@ -25,7 +25,7 @@ def main() -> None:
 
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    from kgpt2.training.fit import fit
+    from kgpt2.training.run import train as fit
 
     root = Path(sys.argv[1])
     for run in sys.argv[2:]:

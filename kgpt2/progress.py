@@ -1,4 +1,4 @@
-"""Progress bars of commands, on stderr, where that is a terminal."""
+"""Progress bars, on stderr, where that is a terminal or a notebook."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,10 +19,12 @@ from rich.progress import (
 
 
 @contextlib.contextmanager
-def _bar(*columns: ProgressColumn, total: float, completed: float = 0, **fields: Any) -> Iterator[Callable[..., None]]:
+def _bar(
+    *columns: ProgressColumn, total: float, completed: float = 0, console: Console | None = None, **fields: Any
+) -> Iterator[Callable[..., None]]:
     """A bar of one task; yields what updates it."""
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    console = console or Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not shows_bars(console)) as progress:
         task = progress.add_task("", total=total, completed=completed, **fields)
 
         def update(**changes: Any) -> None:
@@ -31,12 +33,17 @@ def _bar(*columns: ProgressColumn, total: float, completed: float = 0, **fields:
         yield update
 
 
+def shows_bars(console: Console) -> bool:
+    """Whether a bar can be drawn again and again in its place."""
+    return console.is_terminal or console.is_jupyter
+
+
 @contextlib.contextmanager
-def reading() -> Iterator[Callable[[float, int], None]]:
+def reading(console: Console | None = None) -> Iterator[Callable[[float, int], None]]:
     """A bar for the reading of data; yields what `token_cache.tokenise` calls with the part done and the examples."""
     shown = TextColumn("{task.fields[examples]:,} examples")
     columns = (TextColumn("reading"), BarColumn(), shown, _Rate("examples"), TimeElapsedColumn(), TimeRemainingColumn())
-    with _bar(*columns, total=1.0, examples=0) as update:
+    with _bar(*columns, total=1.0, console=console, examples=0) as update:
         yield lambda done, examples: update(completed=done, examples=examples)
 
 
