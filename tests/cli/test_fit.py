@@ -64,17 +64,17 @@ def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
-    from kgpt2.training.token_meter import Meter
+    from kgpt2.training.token_meter import TokenMeter
 
     ends = iter(range(100))
-    original = Meter.on_train_batch_end
+    original = TokenMeter.on_train_batch_end
 
     def interrupt(self, batch, logs=None):
         original(self, batch, logs)
         if next(ends) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Meter, "on_train_batch_end", interrupt)
+    monkeypatch.setattr(TokenMeter, "on_train_batch_end", interrupt)
     run = tmp_path / "run"
     result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", run)
     assert result.status == 1
