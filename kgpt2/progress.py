@@ -20,7 +20,7 @@ from rich.progress import (
 
 @contextlib.contextmanager
 def _bar(
-    *columns: ProgressColumn, total: float, completed: float = 0, console: Console | None = None, **fields: Any
+    *columns: ProgressColumn, total: float, completed: int = 0, console: Console | None = None, **fields: Any
 ) -> Iterator[Callable[..., None]]:
     """A bar of one task; yields what updates it."""
     console = console or Console(stderr=True)

@@ -8,6 +8,7 @@ were never written where the text ended before.
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kgpt2.bench.environment import device
 from kgpt2.bench.routes import start
@@ -23,7 +24,7 @@ ROUNDS = 3
 STEPS = 2 + len(CALLS) + 2 + ROUNDS
 
 
-def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> tuple[dict, str]:
+def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> tuple[dict[str, Any], str]:
     """Runs the tutorial's calls through KerasHub, and then kgpt2's engine on the same prompt's length.
 
     Returns:
@@ -54,7 +55,7 @@ def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) 
     return {"article": article | {"findings": _findings(calls, rows[0], where)}, "rows": rows}, where
 
 
-def _findings(calls: list[dict], row: dict, where: str) -> list[str]:
+def _findings(calls: list[dict[str, Any]], row: dict[str, Any], where: str) -> list[str]:
     first, again, after, last = calls
     rate = row["tokens_per_second"]["median"]
     return [
@@ -70,7 +71,7 @@ def _findings(calls: list[dict], row: dict, where: str) -> list[str]:
     ]
 
 
-def prepare(route: str, model: str) -> Callable[[dict], dict]:
+def prepare(route: str, model: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The tutorial's task, as KerasHub has it: its default sampler, its own generate.
 
     Args:
@@ -85,7 +86,7 @@ def prepare(route: str, model: str) -> Callable[[dict], dict]:
     width = 1 + len(codec.encode(prompt))
     length = min(LENGTH, checkpoint.shape.max_sequence_length)
 
-    def answer(request: dict) -> dict:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         if request["anew"]:
             task.compile(sampler="top_k")
         began = time.time()

@@ -94,9 +94,9 @@ def transformers_folder(checkpoint: Checkpoint, against: str | None) -> Iterator
             yield f"{root}/model"
 
 
-def find_parity(model: str, folder: str, tick: Callable[[str], None]) -> dict:
+def find_parity(model: str, folder: str, tick: Callable[[str], None]) -> dict[str, Any]:
     """What `parity` found, in one dictionary; a tick for loading and for each of `CHECKS`."""
-    found: dict = {}
+    found: dict[str, Any] = {}
     tick("parity: loading")
     with start("parity", model=model, folder=folder) as server:
         for check in CHECKS:
@@ -105,7 +105,7 @@ def find_parity(model: str, folder: str, tick: Callable[[str], None]) -> dict:
     return found
 
 
-def judge(parity: dict) -> list[dict]:
+def judge(parity: dict[str, Any]) -> list[dict[str, Any]]:
     """Each check with what was found, what is allowed, and whether that holds.
 
     float32 has seven digits: logits may differ by a ten-thousandth of the largest one, a weight after a step by a
@@ -125,7 +125,7 @@ def judge(parity: dict) -> list[dict]:
     return [*checks, {"name": f"greedy texts of {parity['greedy_rows']} that differ", **rows}]
 
 
-def explain(parity: dict, checks: Sequence[dict]) -> str | None:
+def explain(parity: dict[str, Any], checks: Sequence[dict[str, Any]]) -> str | None:
     """What differs, in a line or two; None where nothing does."""
     failed = [check["name"] for check in checks if not check["holds"]]
     if not failed:
@@ -197,6 +197,6 @@ def _row(
     return {"task": task, **shape, **row, "ratio": row["keras"]["ratio"]}
 
 
-def _start(route: str, model: str, folder: str, shape: dict, runtime: str) -> Route:
-    own = {"torch": {"folder": folder}, "engine": {"dtype": "float32", "runtime": runtime}}
+def _start(route: str, model: str, folder: str, shape: dict[str, Any], runtime: str) -> Route:
+    own: dict[str, dict[str, Any]] = {"torch": {"folder": folder}, "engine": {"dtype": "float32", "runtime": runtime}}
     return start(route, model=model, **own.get(route.split("-")[0], {}), **shape)

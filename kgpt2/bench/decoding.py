@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.environment import device, forget_peak, peak_memory
 from kgpt2.bench.reply import timed
 from kgpt2.checkpoints.names import read_model
-from kgpt2.config.settings import Settings
+from kgpt2.config.settings import Settings, changed
 from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.language_model import LanguageModel, open_runtime
 from kgpt2.generation.rows import Prompt
 
 
-def prepare(route: str, model: str, dtype: str, runtime: str, **shape: int) -> Callable[[dict], dict]:
+def prepare(
+    route: str, model: str, dtype: str, runtime: str, **shape: int
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Loads a model.
 
     Args:
@@ -27,14 +30,14 @@ def prepare(route: str, model: str, dtype: str, runtime: str, **shape: int) -> C
     if route == "engine-generate":
         return timed(lambda: call(lm, "greedy", **shape), shape["batch"] * shape["new_tokens"])
 
-    def answer(request: dict) -> dict:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         first = request.pop("first", False)
         return warm_up(lm, **request) if first else call(lm, **request)
 
     return answer
 
 
-def warm_up(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_tokens: int) -> dict:
+def warm_up(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, Any]:
     """The first call: what it compiled, the time of a later call that ends with the first token, and memory."""
     forget_peak()
     compiling = call(lm, sampler, batch, prompt_tokens, new_tokens)["compile_seconds"]
@@ -47,14 +50,14 @@ def warm_up(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new
     }
 
 
-def call(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_tokens: int) -> dict:
+def call(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_tokens: int) -> dict[str, Any]:
     """One call from prompts to texts: seconds apart from compiling, and how many tokens were written."""
     rows = drawn_prompts(lm.tokenizer, batch, prompt_tokens)
     prompts = [Prompt("", row, new_tokens) for row in rows]
     # The end token may not come: every call does the same work.
     rows_at_once = batch * Settings.beams if sampler == "beam" else batch
-    settings = Settings(sampler=sampler, min_new_tokens=new_tokens, batch_size=rows_at_once, seed=0)
+    given = {"sampler": sampler, "min_new_tokens": new_tokens, "batch_size": rows_at_once, "seed": 0}
     clock, began = Clock(), time.perf_counter()
-    written = sum(one.new_tokens for one in generate(lm.decoder(settings), prompts, clock))
+    written = sum(one.new_tokens for one in generate(lm.decoder(changed(None, given)), prompts, clock))
     seconds = time.perf_counter() - began - clock.startup
     return {"seconds": seconds, "compile_seconds": clock.startup, "new_tokens": written}

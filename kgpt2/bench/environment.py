@@ -68,7 +68,7 @@ def peak_memory() -> float | None:
 
         held = jax.local_devices()[0].memory_stats() or {}
         if "peak_bytes_in_use" in held:
-            return round(held["peak_bytes_in_use"] / 1e6, 1)
+            return round(float(held["peak_bytes_in_use"]) / 1e6, 1)
     elif "torch" in sys.modules:
         import torch
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import kgpt2.models as models  # first: it brings Keras up the quiet way
 
@@ -17,7 +18,7 @@ from kgpt2.training.compilation import xla_pays
 from kgpt2.training.network import trainable_network
 
 
-def prepare(route: str, model: str, batch: int, width: int, steps: int) -> Callable[[dict], dict]:
+def prepare(route: str, model: str, batch: int, width: int, steps: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Loads a model and compiles the step as a long run of `kgpt2 fit` does; requests are calls of fit.
 
     Args:
@@ -34,23 +35,29 @@ def prepare(route: str, model: str, batch: int, width: int, steps: int) -> Calla
     return timed_fit(network, drawn_batches(checkpoint.tokenizer, batch, width, steps), batch, steps)
 
 
-def drawn_batches(tokenizer: Tokenizer, batch: int, width: int, steps: int) -> tuple[dict, np.ndarray, np.ndarray]:
+def drawn_batches(
+    tokenizer: Tokenizer, batch: int, width: int, steps: int
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Inputs, targets and the targets' weights, `(batch * steps, width)`: no padding, all of it work."""
     tokens = np.array(drawn_prompts(tokenizer, batch * steps, width + 1), "int32")
     inputs = {"token_ids": tokens[:, :-1], "padding_mask": np.ones_like(tokens[:, 1:])}
     return inputs, tokens[:, 1:], np.ones(tokens[:, 1:].shape, "float32")
 
 
-def timed_fit(network: keras.Model, batches: tuple, batch: int, steps: int) -> Callable[[dict], dict]:
+def timed_fit(
+    network: keras.Model, batches: tuple[Any, ...], batch: int, steps: int
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Answers requests with calls of fit; timed from the first batch's begin to the last one's end."""
     inputs, targets, weights = batches
 
     class Timed(keras.callbacks.Callback):
-        def on_train_batch_begin(self, number, logs=None):
+        began = ended = 0.0
+
+        def on_train_batch_begin(self, number: int, logs: object = None) -> None:
             if number == 0:
                 self.began = time.perf_counter()
 
-        def on_train_batch_end(self, number, logs=None):
+        def on_train_batch_end(self, number: int, logs: object = None) -> None:
             self.ended = time.perf_counter()
 
     def work() -> float:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import kgpt2.models as models  # first: it brings Keras up the quiet way
 
@@ -16,7 +17,7 @@ from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
 
 
-def prepare(route: str, model: str, **shape: int) -> Callable[[dict], dict]:
+def prepare(route: str, model: str, **shape: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Loads the task; requests are calls of generate, or steps of fit.
 
     Args:
@@ -40,7 +41,7 @@ def load_with_keras_hub(checkpoint: Checkpoint) -> keras_hub.models.CausalLM:
 
 def generating(
     task: keras_hub.models.CausalLM, tokenizer: Tokenizer, batch: int, prompt_tokens: int, new_tokens: int
-) -> Callable[[dict], dict]:
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Calls of greedy generate on token ids, without an end token."""
     task.compile(sampler="greedy")
     ids = np.zeros((batch, prompt_tokens + new_tokens), "int32")
@@ -52,7 +53,7 @@ def generating(
 
 def fitting(
     task: keras_hub.models.CausalLM, tokenizer: Tokenizer, batch: int, width: int, steps: int
-) -> Callable[[dict], dict]:
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Calls of fit, compiled as the tutorial does it."""
     task.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(5e-5, 500, 0.0)),

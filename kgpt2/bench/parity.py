@@ -8,6 +8,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import kgpt2.models as models  # first: it brings Keras up the quiet way
 
@@ -33,7 +34,7 @@ LEARNING_RATE, DECAY = 1e-4, 0.01
 EPSILON, SECOND_MOMENT = 1e-7, 0.999
 
 
-def prepare(route: str, model: str, folder: str) -> Callable[[dict], dict]:
+def prepare(route: str, model: str, folder: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Loads both sides; a request names a check, the reply is what it found.
 
     Args:
@@ -54,7 +55,7 @@ def prepare(route: str, model: str, folder: str) -> Callable[[dict], dict]:
     return lambda request: checks[request["check"]]()
 
 
-def compare_weights(ours: Iterator[tuple[str, np.ndarray]], network: torch.nn.Module) -> dict:
+def compare_weights(ours: Iterator[tuple[str, np.ndarray]], network: Any) -> dict[str, Any]:
     """The largest difference of all tensors, and the names of those that differ, the worst first."""
     theirs = dict(network.transformer.named_parameters())
     differing, shapes = {}, []
@@ -66,14 +67,14 @@ def compare_weights(ours: Iterator[tuple[str, np.ndarray]], network: torch.nn.Mo
             shapes.append(name)
         elif difference := float(np.abs(array.astype("float32") - other).max()):
             differing[name] = difference
-    worst = sorted(differing, key=differing.get, reverse=True)
+    worst = sorted(differing, key=differing.__getitem__, reverse=True)
     return {
         "max_abs_weight_difference": math.inf if shapes else max(differing.values(), default=0.0),
         "differing_weights": shapes + worst,
     }
 
 
-def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Module) -> dict:
+def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
     """The largest difference over every place and token; of the Keras network and of the engine."""
     ids = np.array(_rows(checkpoint), "int32")
     with torch.no_grad():
@@ -90,7 +91,7 @@ def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.
     }
 
 
-def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Module) -> dict:
+def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
     """The mean over real targets of rows of different lengths; padding counts on neither side."""
     inputs, targets, weights = _batch(checkpoint)
     ours = float(_network(checkpoint, task).test_on_batch(inputs, targets, weights, return_dict=True)["token_loss"])
@@ -99,7 +100,7 @@ def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Mo
     return {"loss_difference": abs(ours - theirs), "loss": {"keras": ours, "torch": theirs}}
 
 
-def compare_greedy(lm: LanguageModel, network: torch.nn.Module) -> dict:
+def compare_greedy(lm: LanguageModel, network: Any) -> dict[str, Any]:
     """Greedy tokens of a few prompts, no default bans; a row that parts at a near tie is excused and counted."""
     from kgpt2.config.settings import Settings
     from kgpt2.generation.generate import Clock, generate
@@ -137,7 +138,7 @@ def _near_tie(network: torch.nn.Module, row: list[int], other: list[int]) -> boo
     return abs(float(logits[row[place]] - logits[other[place]])) < NEAR_TIE
 
 
-def compare_step(checkpoint: Checkpoint, task: keras.Model, network: torch.nn.Module) -> dict:
+def compare_step(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
     """One step of AdamW on the same batch, without dropout; the largest difference of any weight after it."""
     inputs, targets, weights = _batch(checkpoint)
     _network(checkpoint, task).train_on_batch(inputs, targets, weights)
@@ -168,13 +169,13 @@ def _network(checkpoint: Checkpoint, task: keras.Model) -> keras.Model:
     return trainable_network(task, config, updates=1, jit_compile=False)
 
 
-def _torch_loss(network, inputs: dict, targets: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+def _torch_loss(network: Any, inputs: dict[str, Any], targets: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     labels = torch.tensor(np.where(weights > 0, targets, -100)).long()
     logits = network(torch.tensor(inputs["token_ids"]), attention_mask=torch.tensor(inputs["padding_mask"])).logits
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
-def _batch(checkpoint: Checkpoint) -> tuple[dict, np.ndarray, np.ndarray]:
+def _batch(checkpoint: Checkpoint) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Rows of which each is a few tokens shorter than the one before, padded on the right."""
     tokens = np.array(_rows(checkpoint), "int32")
     width = tokens.shape[1] - 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ def require_format(path: str) -> None:
         raise RequestError(f"--plot: {path} must end in .{', .'.join(FORMATS)}")
 
 
-def draw_throughput(report: Mapping, path: Path) -> None:
+def draw_throughput(report: Mapping[str, Any], path: Path) -> None:
     """Tokens per second of each row, with the range of its rounds."""
     rows = report["rows"]
     figure = Figure(figsize=(8, 1.5 + 0.35 * len(rows)), layout="constrained")
@@ -38,7 +39,7 @@ def draw_throughput(report: Mapping, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_article(report: Mapping, path: Path) -> None:
+def draw_article(report: Mapping[str, Any], path: Path) -> None:
     """The seconds of the tutorial's calls: compiling, and writing."""
     calls = report["article"]["calls"]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -57,7 +58,7 @@ def draw_article(report: Mapping, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_comparison(report: Mapping, path: Path) -> None:
+def draw_comparison(report: Mapping[str, Any], path: Path) -> None:
     """Each task and batch: tokens per second of the sides, side by side."""
     rows = report["rows"]
     figure = Figure(figsize=(4 * len(rows), 3.6), layout="constrained")

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kgpt2.bench.environment import device, forget_peak, peak_memory
 
 
-def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict], dict]:
+def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Warms work up, and gives what does it once a request.
 
     Args:
@@ -20,7 +21,7 @@ def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict], d
     work()
     forget_peak()
 
-    def answer(request: dict) -> dict:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
         done = work()
         seconds = done if isinstance(done, float) else time.perf_counter() - began

@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from kgpt2.bench.routes import start
-from kgpt2.bench.turns import paired_ratio, spread
+from kgpt2.bench.turns import Route, paired_ratio, spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ def measure(
     routes: Sequence[tuple[str, str]],
     rounds: int,
     tick: Callable[[str], None] = lambda what: None,
-) -> tuple[list[dict], str]:
+) -> tuple[list[dict[str, Any]], str]:
     """Measures cases on routes; each route is a process of its own, and the rounds are interleaved.
 
     Args:
@@ -52,7 +53,9 @@ def measure(
         WorkError: a route failed.
     """
     with contextlib.ExitStack() as stack:
-        servers, firsts, calls = [], {}, {}
+        servers: list[Route] = []
+        firsts: dict[Any, Any] = {}
+        calls: dict[Any, Any] = {}
         for dtype, runtime in routes:
             tick(f"{dtype} on {runtime}: loading")
             servers.append(stack.enter_context(start("engine", model=model, dtype=dtype, runtime=runtime)))

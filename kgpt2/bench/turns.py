@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kgpt2.errors import Kgpt2Error, RequestError, WorkError
 
@@ -19,7 +20,7 @@ THREADS = os.cpu_count() or 1
 _LAST_LINES = 3
 
 
-def serve(prepare: Callable[[], Callable[[dict], dict]]) -> None:
+def serve(prepare: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
     """The life of a route: requests come in on stdin and replies go out on stdout, a line of JSON each.
 
     What libraries print goes to stderr.
@@ -30,7 +31,7 @@ def serve(prepare: Callable[[], Callable[[dict], dict]]) -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def reply(value: dict) -> None:
+    def reply(value: dict[str, Any]) -> None:
         print(json.dumps(value), file=out, flush=True)
 
     try:
@@ -72,17 +73,20 @@ class Route:
             encoding="utf-8",
             env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **environment},
         )
+        assert self._process.stdin is not None  # both are pipes
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
         self._reply()
         self.startup = time.perf_counter() - began
 
-    def ask(self, **request) -> dict:
+    def ask(self, **request: Any) -> dict[str, Any]:
         """Sends a request and waits for the reply; errors as those of the class."""
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        self._to.write(json.dumps(request) + "\n")
+        self._to.flush()
         return self._reply()
 
-    def _reply(self) -> dict:
-        reply = json.loads(self._process.stdout.readline() or "{}")
+    def _reply(self) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(self._from.readline() or "{}")
         if "error" in reply:
             kind = RequestError if reply["status"] == RequestError.exit_status else WorkError
             raise kind(reply["error"])
@@ -95,7 +99,7 @@ class Route:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.stdin.close()
+        self._to.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -106,7 +110,7 @@ class Route:
     def __enter__(self) -> "Route":
         return self
 
-    def __exit__(self, kind, value, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
         if kind is not None:
             self._process.kill()
         self.close()

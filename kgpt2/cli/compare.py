@@ -76,7 +76,9 @@ def command(
         raise WorkError(failed)
 
 
-def _compare(report: dict[str, Any], model: str, checkpoint: "Checkpoint", against: str | None, asked: "Asked") -> str:
+def _compare(
+    report: dict[str, Any], model: str, checkpoint: "Checkpoint", against: str | None, asked: "Asked"
+) -> str | None:
     """Fills the report; returns what does not compute the same, which is not compared any further."""
     from kgpt2.bench import comparison
     from kgpt2.progress import ticking

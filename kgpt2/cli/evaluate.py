@@ -21,8 +21,11 @@ from kgpt2.cli.options import (
 from kgpt2.config.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.data.sources import Options
+    from kgpt2.generation.rows import Generation
 
 
 @click.command("evaluate")
@@ -81,10 +84,10 @@ def command(
     choose_runtime(dtype, runtime)
     checkpoint = read_noted(model, described)
     source = open_source(spec[0] if len(spec) == 1 else list(spec), reading)
-    copied = learned and open_source(learned, dataclasses.replace(reading, limit=None))
+    copied = open_source(learned, dataclasses.replace(reading, limit=None)) if learned else None
     lm = open_runtime(checkpoint, dtype, runtime)
     report = {"model": model, "data": source.spec, "dtype": dtype, **scoring_texts.score(lm, source, stride, as_typed)}
-    written = ()
+    written: Sequence[Generation] = ()
     if generating:
         report["generation"], written = scoring_texts.write(lm, source, copied, prompt_characters, settings, bert)
     if out is not None:

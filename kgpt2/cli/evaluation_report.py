@@ -1,6 +1,7 @@
 """What `kgpt2 evaluate` shows to people: a table, and a Markdown report."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.table import Column, Table
 
@@ -10,7 +11,7 @@ from kgpt2.generation.rows import Generation
 SHOWN = 20
 
 
-def table(report: dict) -> Table:
+def table(report: dict[str, Any]) -> Table:
     """Measures and values, for a terminal."""
     shown = Table(Column("measure"), Column("value", justify="right"), box=None, pad_edge=False)
     for name, value in _rows(report):
@@ -18,7 +19,7 @@ def table(report: dict) -> Table:
     return shown
 
 
-def markdown(report: dict, generations: Sequence[Generation]) -> str:
+def markdown(report: dict[str, Any], generations: Sequence[Generation]) -> str:
     """The same as a document, with the first texts that were generated."""
     lines = [f"# {report['model']} on {report['data']}", "", "| measure | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _rows(report)]
@@ -28,7 +29,7 @@ def markdown(report: dict, generations: Sequence[Generation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(report: dict) -> list[tuple[str, str]]:
+def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     flat = {name: value for name, value in report.items() if name not in ("model", "data", "generation")}
     flat |= {f"generated {name}": value for name, value in report.get("generation", {}).items()}
     return [(name.replace("_", " "), _number(value)) for name, value in flat.items()]

@@ -30,9 +30,12 @@ class LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"kgpt2.cli.{name}").command
+        command: click.Command = importlib.import_module(f"kgpt2.cli.{name}").command
+        return command
 
-    def resolve_command(self, context: click.Context, args: list[str]):
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         close = difflib.get_close_matches(args[0], COMMANDS, n=1)
         if close and args[0] not in COMMANDS:
             context.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")

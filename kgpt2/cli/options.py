@@ -35,7 +35,7 @@ debug_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout, and nothing else there.")
 
 
-class Listed(click.ParamType):
+class Listed(click.ParamType[list[Any]]):
     """Values separated by commas.
 
     Args:

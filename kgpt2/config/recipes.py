@@ -103,7 +103,7 @@ def _parse_override(override: str) -> tuple[list[str], Any]:
     return keys, value if template else read
 
 
-def _set(values: dict, keys: list[str], value: Any) -> None:
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
     for depth, key in enumerate(keys[:-1], 1):
         child = values.get(key)
         if child is None:
@@ -139,7 +139,7 @@ def _explain(place: str, keys: tuple[str, ...], error: Mapping[str, Any]) -> str
     return f"{place}: {quoted(error['input'])} will not do ({message[:1].lower()}{message[1:]})"
 
 
-def _known_path(location: tuple) -> tuple[str, ...]:
+def _known_path(location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The keys of an error's place, without what pydantic adds to tell the members of a union apart."""
     keys: list[str] = []
     for part in location:
@@ -148,16 +148,17 @@ def _known_path(location: tuple) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _fields_at(keys: Sequence[str]) -> dict:
+def _fields_at(keys: Sequence[str]) -> dict[str, Any]:
     model: Any = Config
     for key in keys:
         field = model.model_fields.get(key) if model else None
         options = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
         model = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
-    return model.model_fields if model else {}
+    fields: dict[str, Any] = model.model_fields if model else {}
+    return fields
 
 
-def _line(tree: yaml.Node, keys: Sequence[str]) -> str:
+def _line(tree: yaml.Node | None, keys: Sequence[str]) -> str:
     """ ", line N" for the deepest of the keys that stands in the file."""
     line = None
     for key in keys:

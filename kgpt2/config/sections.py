@@ -1,6 +1,6 @@
 """The sections of a run configuration: typed values, unknown keys refused."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pydantic
 
@@ -44,7 +44,7 @@ class FromScratch(Section):
     min_count: PositiveInt = 1
 
     @pydantic.model_validator(mode="after")
-    def _width_divides(self):
+    def _width_divides(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
         return self
@@ -65,7 +65,7 @@ class Lora(Section):
 
     @pydantic.field_validator("targets")
     @classmethod
-    def _each_once(cls, targets):
+    def _each_once(cls, targets: list[str]) -> list[str]:
         if len(set(targets)) < len(targets):
             raise ValueError(f"name each layer once, not {', '.join(targets)}")
         return targets
@@ -103,14 +103,14 @@ class ModelSection(Section):
 
     @pydantic.field_validator("start_token", "end_token", "newline_token", mode="before")
     @classmethod
-    def _as_written(cls, token):
+    def _as_written(cls, token: object) -> object:
         # YAML reads [CLS] as a list of one word, which is not what anybody means here.
         if isinstance(token, list) and len(token) == 1 and isinstance(token[0], str):
             return f"[{token[0]}]"
         return token
 
     @pydantic.model_validator(mode="after")
-    def _one_model(self):
+    def _one_model(self) -> Self:
         if (self.preset is None) == (self.from_scratch is None):
             raise ValueError("give either preset or from_scratch (the other null)")
         if self.base and self.from_scratch:
@@ -157,7 +157,7 @@ class DataSection(Section):
     batching: Literal["bucket", "pad", "pack"] = "bucket"
 
     @pydantic.model_validator(mode="after")
-    def _one_source(self):
+    def _one_source(self) -> Self:
         if (self.source is None) == (self.texts is None):
             raise ValueError("give either source or texts (the other null)")
         return self
@@ -210,13 +210,13 @@ class TrainSection(Section):
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 
     @pydantic.model_validator(mode="after")
-    def _one_length(self):
+    def _one_length(self) -> Self:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("give either epochs or steps (the other null)")
         return self
 
     @pydantic.model_validator(mode="after")
-    def _rates_make_sense(self):
+    def _rates_make_sense(self) -> Self:
         if self.end_learning_rate > self.learning_rate:
             raise ValueError(
                 f"end_learning_rate {self.end_learning_rate:g} is above learning_rate {self.learning_rate:g}, "

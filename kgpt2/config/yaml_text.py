@@ -36,19 +36,24 @@ def _require_plain(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="an alias; write the value out", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem="an alias; write the value out", problem_mark=_mark(event))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=_mark(event))
+
+
+def _mark(event: yaml.Event) -> Any:
+    """Where an event begins; libyaml's marks are another class with the same attributes."""
+    return event.start_mark
 
 
 class _Loader(_Base):
     """YAML's safe loader, with YAML 1.2's idea of plain values: 5e-5 is a number, 2024-01-01 and 12:30 are texts."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):  # a tag can call anything so
             raise yaml.constructor.ConstructorError(None, None, "a mapping was expected", node.start_mark)
         seen = set()
@@ -59,22 +64,24 @@ class _Loader(_Base):
                 problem = f"the key {key.value!r} is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
     def construct_truth(self, node: yaml.ScalarNode) -> bool:
         """True or false; a tag can call anything so."""
         if self.construct_scalar(node).lower() not in self.bool_values:
             raise yaml.constructor.ConstructorError(None, None, "neither true nor false", node.start_mark)
-        return self.construct_yaml_bool(node)
+        return bool(self.construct_yaml_bool(node))
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
         """A number, or the text that looks like YAML 1.1's base 60; Python counts long with very many digits."""
         if ":" in self.construct_scalar(node):
-            return node.value
+            return str(node.value)
         try:
             if len(node.value) > _MAX_DIGITS:
                 raise ValueError("too many digits")
-            return self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
+            number: int | float = self.construct_yaml_int(node) if node.tag == _INT else self.construct_yaml_float(node)
+            return number
         except (ValueError, OverflowError, IndexError):
             raise yaml.constructor.ConstructorError(None, None, "not a number", node.start_mark) from None
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -144,14 +145,15 @@ def _notes(checkpoint: Checkpoint, to: str, tensors: Tensors) -> Iterator[str]:
         )
 
 
-def _target(stored: np.dtype, dtype: str | None) -> np.dtype:
+def _target(stored: np.dtype[Any], dtype: str | None) -> np.dtype[Any]:
     if dtype is None:
         return DTYPES["float32"] if stored == DTYPES["float64"] else stored
-    return DTYPES[dtype]
+    wanted: np.dtype[Any] = DTYPES[dtype]
+    return wanted
 
 
 def _arrays(
-    tensors: Tensors, dtypes: dict[str, np.dtype], where: str, progress: Callable[[int, int], None]
+    tensors: Tensors, dtypes: dict[str, np.dtype[Any]], where: str, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, np.ndarray]]:
     total, done = sum(tensor.nbytes for tensor in tensors.values()), 0
     progress(0, total)

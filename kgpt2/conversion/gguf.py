@@ -7,6 +7,7 @@ Sources: the format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; 
 import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +40,8 @@ def gguf_name(name: str) -> str:
     return f"blk.{block}.{_BLOCK[layer]}.{kind}"
 
 
-def require_gguf(checkpoint: Checkpoint) -> None:
-    """Looks whether a model can become a GGUF file, before any work is done.
+def require_gguf(checkpoint: Checkpoint) -> BpeTokenizer:
+    """The tokenizer of a model that can become a GGUF file; asked before any work is done.
 
     Raises:
         RequestError: llama.cpp has no GPT-2 with such a vocabulary.
@@ -53,6 +54,7 @@ def require_gguf(checkpoint: Checkpoint) -> None:
         )
     if importlib.util.find_spec("gguf") is None:
         raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
+    return checkpoint.tokenizer
 
 
 def write_gguf(
@@ -101,10 +103,10 @@ def write_gguf(
         writer.close()
 
 
-def _add_description(writer, checkpoint: Checkpoint, dtype: str) -> None:
+def _add_description(writer: Any, checkpoint: Checkpoint, dtype: str) -> None:
     import gguf
 
-    shape, tokenizer = checkpoint.shape, checkpoint.tokenizer
+    shape, tokenizer = checkpoint.shape, require_gguf(checkpoint)
     file_types = {
         "float32": gguf.LlamaFileType.ALL_F32,
         "float16": gguf.LlamaFileType.MOSTLY_F16,

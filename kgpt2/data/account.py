@@ -1,6 +1,7 @@
 """What a tokenised source amounts to, for people and for scripts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from kgpt2.data.token_cache import Tokenised
 _BARS = 12
 
 
-def account(tokenised: Tokenised) -> dict:
+def account(tokenised: Tokenised) -> dict[str, Any]:
     """Counts, lengths in tokens (start and end token included), the share of [UNK], what was dropped and cleaned."""
     lengths = tokenised.table.lengths
     p50, p95 = np.percentile(lengths, [50, 95], method="inverted_cdf")

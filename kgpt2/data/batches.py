@@ -150,7 +150,7 @@ class Batches:
 
     def _batch_order(self, epoch: int) -> np.ndarray:
         if self._shuffled[0] != epoch:
-            self._shuffled = epoch, np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.per_epoch)
+            self._shuffled = epoch, np.random.default_rng((self.shuffle_seed or 0, epoch)).permutation(self.per_epoch)
         return self._shuffled[1]
 
     def _shape(self, batch: int) -> tuple[int, int]:

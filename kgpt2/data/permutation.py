@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 _ROUNDS = 6
 
@@ -40,7 +41,7 @@ def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.nd
     return left * sides[1] + right
 
 
-def mix(numbers: np.ndarray) -> np.ndarray:
+def mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

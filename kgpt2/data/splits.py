@@ -40,4 +40,4 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
     last = max(round(len(keys) * share), 1) - 1
     limit = np.partition(drawn, last)[last]
     chosen = drawn <= limit
-    return drawn < limit if chosen.all() else chosen
+    return np.asarray(drawn < limit if chosen.all() else chosen)

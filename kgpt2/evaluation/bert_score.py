@@ -6,6 +6,7 @@ mean over the candidate's tokens, recall over the reference's. Neither weighted 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from kgpt2.errors import RequestError
 BATCH = 32
 
 
-def bert_score(texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None) -> dict:
+def bert_score(texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None) -> dict[str, Any]:
     """Means over pairs.
 
     Args:

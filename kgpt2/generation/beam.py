@@ -49,7 +49,8 @@ class _Search:
         count = min(2 * beams, int((totals > -np.inf).sum()))
         best = np.argpartition(-totals, count - 1)[:count]
         best = best[np.lexsort((best, -totals[best]))]  # the better first, and of equal ones the smaller id
-        running, parents = [], []
+        running: list[_Beam] = []
+        parents: list[int] = []
         for rank, place in enumerate(best.tolist()):
             parent, token = divmod(place, scores.shape[1])
             beam = _Beam(self.running[parent].row.copy(), float(totals[place]))
@@ -71,7 +72,7 @@ class _Search:
     def _may_rise(self) -> bool:
         """Whether the best running text would beat the worst finished one if it ended here."""
         best = self.running[0]
-        return best.score / len(best.row.new) ** self.settings.length_penalty > self.finished[-1].final
+        return bool(best.score / len(best.row.new) ** self.settings.length_penalty > self.finished[-1].final)
 
     def results(self) -> list[Generation]:
         return [

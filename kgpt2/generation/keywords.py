@@ -11,8 +11,11 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 from kgpt2.config.settings import FIELDS, Settings, changed
 
 _Keywords = ParamSpec("_Keywords")
-_Model, _Prompts, _Result = TypeVar("_Model"), TypeVar("_Prompts"), TypeVar("_Result")
-_PromptsIn, _ResultOut = TypeVar("_PromptsIn", contravariant=True), TypeVar("_ResultOut", covariant=True)
+_Model = TypeVar("_Model")
+_Prompts = TypeVar("_Prompts")
+_Result = TypeVar("_Result")
+_PromptsIn = TypeVar("_PromptsIn", contravariant=True)
+_ResultOut = TypeVar("_ResultOut", covariant=True)
 
 
 class _Bound(Protocol[_PromptsIn, _Keywords, _ResultOut]):

@@ -37,11 +37,11 @@ def _step_by_step(segment: Segment, decoder: Decoder) -> Iterator[None]:
     texts = [row.prompt.ids + row.new for row in rows]
     history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
     for left in range(segment.steps, 0, -1):
-        tokens = decoder.choose(logits[places], history[growing], [rows[number] for number in growing])
+        tokens = decoder.choose(logits[places], history[growing], [rows[int(number)] for number in growing])
         history = np.pad(history, ((0, 0), (0, 1)), constant_values=NOTHING)
         history[growing, -1] = tokens
         yield
-        alive = np.array([rows[number].finish_reason is None for number in growing])
+        alive = np.array([rows[int(number)].finish_reason is None for number in growing])
         if not alive.any() or left == 1:
             return
         logits, cache = runtime.step(tokens[alive], places[alive], cache)

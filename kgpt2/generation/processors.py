@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 NOTHING = -1
 
 
-def penalise_repetition(logits: Floats, history: Ints, penalty: float) -> np.ndarray:
+def penalise_repetition(logits: Floats, history: Ints, penalty: float) -> Floats:
     """Logits with those of the tokens in each row's history divided by the penalty (multiplied where negative).
 
     Source: Keskar et al. 2019, arXiv:1909.05858, in the form that transformers gave it.
@@ -36,7 +36,7 @@ def penalise_repetition(logits: Floats, history: Ints, penalty: float) -> np.nda
     return changed
 
 
-def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> np.ndarray:
+def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> Floats:
     """Logits with every token at minus infinity that would complete a run of n tokens which the row holds already.
 
     A row in which nothing would be left keeps its logits, so that there is always a next token.
@@ -56,7 +56,7 @@ def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> np.ndarray:
     return _unless_nothing_is_left(banned, logits)
 
 
-def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[int]]) -> np.ndarray:
+def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[int]]) -> Floats:
     """Logits with the last token of each sequence at minus infinity where its other tokens have just come."""
     banned = logits.copy() if sequences else logits
     for *before, last in sequences:
@@ -66,12 +66,12 @@ def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[in
     return _unless_nothing_is_left(banned, logits)
 
 
-def ban(logits: Floats, banned: Mask) -> np.ndarray:
+def ban(logits: Floats, banned: Mask) -> Floats:
     """Logits with the tokens of a boolean mask `(vocabulary,)` or `(rows, vocabulary)` at minus infinity."""
     return np.where(banned, -np.inf, logits)
 
 
-def keep_form(scores: Floats, logits: Floats, besides: Mask) -> np.ndarray:
+def keep_form(scores: Floats, logits: Floats, besides: Mask) -> Floats:
     """Scores with every token at minus infinity that the form does not allow.
 
     The form wins over every other rule: a row in which those leave nothing of it gets its logits back.
@@ -88,7 +88,7 @@ def keep_form(scores: Floats, logits: Floats, besides: Mask) -> np.ndarray:
     return scores
 
 
-def candidates(logits: Floats, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def candidates(logits: Floats, settings: Settings) -> tuple[Ints, Floats]:
     """The tokens of one row that a sampler draws from.
 
     Args:
@@ -99,12 +99,13 @@ def candidates(logits: Floats, settings: Settings) -> tuple[np.ndarray, np.ndarr
         Ids, ascending, and their probabilities, float64, which sum to 1.
     """
     k = settings.k if settings.sampler in ("top_k", "top_p") else 0
+    ids: Ints
     if 0 < k < len(logits):
         least = np.partition(logits, -k)[-k]  # ties with the k-th stay, as in transformers
         ids = np.flatnonzero(logits >= max(least, np.finfo(logits.dtype).min))
     else:
         ids = np.flatnonzero(logits > -np.inf)
-    scores = logits[ids].astype(np.float64) / settings.temperature
+    scores: Floats = logits[ids].astype(np.float64) / settings.temperature
     if settings.sampler == "top_p" and settings.p < 1:
         ids, scores = _cut(ids, scores, _nucleus(scores, settings.p))
     if settings.sampler != "greedy" and settings.min_p is not None:
@@ -114,7 +115,7 @@ def candidates(logits: Floats, settings: Settings) -> tuple[np.ndarray, np.ndarr
     return ids, softmax(scores)
 
 
-def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Generator]) -> np.ndarray:
+def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Generator]) -> NDArray[np.int64]:
     """The next token of each row, int64 `(rows,)`.
 
     Args:
@@ -123,7 +124,7 @@ def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Ge
         draws: a random generator for each row, so that a row's result does not depend on its neighbours.
     """
     if settings.sampler == "greedy":
-        return logits.argmax(axis=-1)
+        return np.asarray(logits.argmax(axis=-1), np.int64)
     tokens = []
     for row, draw in zip(logits, draws, strict=True):
         ids, probabilities = candidates(row, settings)
@@ -133,10 +134,10 @@ def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Ge
     return np.array(tokens)
 
 
-def softmax(scores: Floats) -> np.ndarray:
+def softmax(scores: Floats) -> Floats:
     """Probabilities along the last axis, float64."""
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def log_probabilities(logits: Floats, tokens: Ints) -> NDArray[np.float64]:
@@ -144,10 +145,10 @@ def log_probabilities(logits: Floats, tokens: Ints) -> NDArray[np.float64]:
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=-1, keepdims=True)
     chosen = shifted[np.arange(len(shifted)), tokens]
-    return chosen - np.log(np.exp(shifted, out=shifted).sum(axis=-1))
+    return np.asarray(chosen - np.log(np.exp(shifted, out=shifted).sum(axis=-1)))
 
 
-def _nucleus(scores: Floats, p: float) -> np.ndarray:
+def _nucleus(scores: Floats, p: float) -> Mask:
     """Which tokens are the smallest set of most probable ones that sum to p or more (Holtzman et al. 2020)."""
     order = np.argsort(-scores, kind="stable")
     probabilities = softmax(scores[order])
@@ -155,7 +156,7 @@ def _nucleus(scores: Floats, p: float) -> np.ndarray:
     return _at(order, before < p)
 
 
-def _typical(scores: Floats, mass: float) -> np.ndarray:
+def _typical(scores: Floats, mass: float) -> Mask:
     """Which tokens are nearest to the expected surprise, as many as sum to the mass or more."""
     probabilities = softmax(scores)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -164,20 +165,20 @@ def _typical(scores: Floats, mass: float) -> np.ndarray:
     distance = np.abs(surprise - expected)
     order = np.argsort(distance, kind="stable")
     last = min(int((np.cumsum(probabilities[order]) < mass).sum()), len(order) - 1)
-    return distance <= distance[order[last]]
+    return np.asarray(distance <= distance[order[last]])
 
 
-def _cut(ids: Ints, scores: Floats, kept: Mask) -> tuple[np.ndarray, np.ndarray]:
+def _cut(ids: Ints, scores: Floats, kept: Mask) -> tuple[Ints, Floats]:
     return ids[kept], scores[kept]
 
 
-def _at(order: Ints, values: Floats) -> np.ndarray:
+def _at(order: Ints, values: Mask) -> Mask:
     placed = np.empty_like(values)
     placed[order] = values
     return placed
 
 
-def _unless_nothing_is_left(banned: Mask, logits: Floats) -> np.ndarray:
+def _unless_nothing_is_left(banned: Floats, logits: Floats) -> Floats:
     if banned is logits:
         return logits
     alive = (banned > -np.inf).any(axis=-1, keepdims=True)

@@ -1,6 +1,8 @@
 """The Keras task of Chinese models."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import keras_hub
@@ -19,9 +21,10 @@ class ChineseGPT2CausalLM(keras_hub.models.GPT2CausalLM):
 
     backbone_cls = ChineseGPT2Backbone
     preprocessor_cls = ChineseGPT2CausalLMPreprocessor
-    _runtime = None
+    _runtime: Any = None
+    generate_function: Callable[..., Any] | None
 
-    def make_generate_function(self):
+    def make_generate_function(self) -> Callable[..., Any]:
         """KerasHub's hook: what fills in a batch of token ids."""
         # Here and not above: the engine lies over the models and imports them.
         from kgpt2.generation.keras.runtime import KerasRuntime
@@ -30,4 +33,5 @@ class ChineseGPT2CausalLM(keras_hub.models.GPT2CausalLM):
         if self.generate_function is None and can_drive(self.sampler):
             self._runtime = self._runtime or KerasRuntime(self)  # outlives the sampler
             self.generate_function = functools.partial(continue_rows, self._runtime, self.sampler)
-        return super().make_generate_function()
+        function: Callable[..., Any] = super().make_generate_function()
+        return function

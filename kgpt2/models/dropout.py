@@ -1,10 +1,13 @@
 """Dropout whose mask is a hash of each element's place: cheap, and the same on every backend."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import keras_hub
 from keras import ops
+
+from kgpt2.models.backend import Tensor
 
 # The constants of MurmurHash3's 32-bit finaliser (public domain, by Austin Appleby), as signed numbers.
 _FIRST, _SECOND = 0x85EBCA6B - 2**32, 0xC2B2AE35 - 2**32
@@ -17,7 +20,7 @@ class HashedDropout(keras.layers.Dropout):
     computed where the mask is used, forward and again backward.
     """
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or self.rate in (0, 1):
             return super().call(inputs, training)
         seed = self.seed_generator.next()
@@ -35,7 +38,7 @@ def hash_masks(backbone: keras_hub.models.GPT2Backbone) -> None:
             layer.__class__ = HashedDropout
 
 
-def hashed(shape, seed):
+def hashed(shape: Sequence[int], seed: Tensor) -> Tensor:
     """Uniform int32 in [0, 2**31) of a shape, as drawn from a seed: two integers, of which either changes them all."""
     seed = ops.cast(seed, "int32")
     first = _mix(seed[0])
@@ -44,7 +47,7 @@ def hashed(shape, seed):
     return _mix(_mix(places ^ second) + first) & 0x7FFFFFFF
 
 
-def _computed_once(x, seed):
+def _computed_once(x: Tensor, seed: Tensor) -> Tensor:
     """The same, where JAX computes on a CPU: XLA stores it and its gradient, whoever reads them.
 
     Else XLA's fusion there computes the sum of all later blocks' gradients, masks and all, again in each kernel that
@@ -60,13 +63,13 @@ def _computed_once(x, seed):
     return ops.cond(seed[1] < 2**30, lambda: x, lambda: ops.zeros_like(x))
 
 
-def _mix(x):
+def _mix(x: Tensor) -> Tensor:
     """MurmurHash3's finaliser: every bit that goes in changes half of those that come out."""
     x = (x ^ _shifted(x, 16)) * _FIRST
     x = (x ^ _shifted(x, 13)) * _SECOND
     return x ^ _shifted(x, 16)
 
 
-def _shifted(x, by: int):
+def _shifted(x: Tensor, by: int) -> Tensor:
     """A logical shift to the right: int32 is what every backend multiplies and wraps, uint32 is not."""
     return ops.right_shift(x, by) & (2 ** (32 - by) - 1)

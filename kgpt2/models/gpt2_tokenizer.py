@@ -1,5 +1,8 @@
 """The Keras tokenizer of GPT-2s that begin or end texts with other tokens than <|endoftext|>."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import keras_hub
 
@@ -22,15 +25,15 @@ class GPT2Tokenizer(keras_hub.models.GPT2Tokenizer):
 
     def __init__(
         self,
-        vocabulary=None,
-        merges=None,
-        start_token=END_OF_TEXT,
-        end_token=END_OF_TEXT,
-        newline_token=None,
-        added_tokens=None,
-        normalized_tokens=(),
-        **kwargs,
-    ):
+        vocabulary: Any = None,
+        merges: Any = None,
+        start_token: str = END_OF_TEXT,
+        end_token: str = END_OF_TEXT,
+        newline_token: str | None = None,
+        added_tokens: Mapping[str, bool] | None = None,
+        normalized_tokens: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         self._add_special_token(end_token, "end_token")
         self._add_special_token(start_token, "start_token")
         self.newline_token, self.pad_token_id = newline_token, 0
@@ -38,6 +41,6 @@ class GPT2Tokenizer(keras_hub.models.GPT2Tokenizer):
         # Not GPT2Tokenizer's, which knows <|endoftext|> alone.
         super(keras_hub.models.GPT2Tokenizer, self).__init__(vocabulary=vocabulary, merges=merges, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("start_token", "end_token", "newline_token", "added_tokens", "normalized_tokens")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -51,8 +51,11 @@ def load_task(
     length = min(sequence_length or checkpoint.sequence_length or shape.max_sequence_length, shape.max_sequence_length)
     # Opened before the network is built: weights that do not fit cost no time and no memory.
     with checkpoint.open_weights() as tensors:
-        build = _chinese_task if checkpoint.is_chinese else _stock_task
-        task = build(shape, dtype, length, checkpoint.tokenizer)
+        tokenizer = checkpoint.tokenizer
+        if isinstance(tokenizer, BertTokenizer):
+            task: keras_hub.models.CausalLM = _chinese_task(shape, dtype, length, tokenizer)
+        else:
+            task = _stock_task(shape, dtype, length, tokenizer)
         assign_weights(task.backbone, tensors, str(checkpoint.folder))
     return task
 
@@ -188,7 +191,7 @@ def _chinese_task(shape: Shape, dtype: str, sequence_length: int, plain: BertTok
 
 def _stock_task(shape: Shape, dtype: str, sequence_length: int, plain: BpeTokenizer) -> keras_hub.models.GPT2CausalLM:
     backbone = keras_hub.models.GPT2Backbone(**dataclasses.asdict(shape), dtype=dtype)
-    arguments = {
+    arguments: dict[str, Any] = {
         "vocabulary": plain.token_to_id,
         "merges": [" ".join(pair) for pair in plain.merges],
         "unsplittable_tokens": whole_tokens(plain),

@@ -3,6 +3,8 @@
 import keras
 import keras_hub
 
+from kgpt2.models.backend import Tensor
+
 
 class Rematerialised(keras.layers.Layer):
     """A transformer block that keeps its input for the gradient, and nothing of what it computes from it.
@@ -20,12 +22,12 @@ class Rematerialised(keras.layers.Layer):
         super().__init__(name=f"rematerialised_{block.name}", autocast=False)
         self.block = block
 
-    def call(self, x, padding_mask, training=False):
+    def call(self, x: Tensor, padding_mask: Tensor, training: bool = False) -> Tensor:
         variables = self.block.variables
         weights = {id(weight) for weight in self.block.weights}
         seeds = [variable for variable in variables if id(variable) not in weights]
 
-        def compute(x, padding_mask, *values):
+        def compute(x: Tensor, padding_mask: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
             with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
                 x = self.block(x, decoder_padding_mask=padding_mask, training=training)
             return x, *[scope.get_current_value(seed) for seed in seeds]

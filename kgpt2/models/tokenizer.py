@@ -1,7 +1,9 @@
 """The Keras tokenizer for a BERT vocabulary: plain Python outside tf.data, TensorFlow ops inside, the same ids."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_hub
@@ -20,7 +22,9 @@ from kgpt2.checkpoints.detokenize import TIGHT
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE
 from kgpt2.checkpoints.vocabulary import read_vocabulary
+from kgpt2.errors import RequestError
 from kgpt2.models.backbone import ChineseGPT2Backbone
+from kgpt2.models.backend import Tensor
 
 # Inside tf.data a special or added token is one private-use character while the text around it is cleaned and split.
 _FIRST_STAND_IN = 0xE000
@@ -48,52 +52,59 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
 
     def __init__(
         self,
-        vocabulary=None,
-        do_lower_case=False,
-        strip_accents=None,
-        added_tokens=None,
-        normalized_tokens=(),
-        start_token=START,
-        end_token=END,
-        newline_token=None,
-        **kwargs,
-    ):
+        vocabulary: Sequence[str] | str | Path | None = None,
+        do_lower_case: bool = False,
+        strip_accents: bool | None = None,
+        added_tokens: Mapping[str, bool] | None = None,
+        normalized_tokens: Sequence[str] = (),
+        start_token: str = START,
+        end_token: str = END,
+        newline_token: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.do_lower_case = do_lower_case
         self.added_tokens, self.normalized_tokens = dict(added_tokens or {}), list(normalized_tokens)
         self.newline_token = newline_token
-        self.plain: BertTokenizer | None = None
+        self._plain: BertTokenizer | None = None
         self._add_special_token(start_token, "start_token")
         self._add_special_token(end_token, "end_token")
         self._add_special_token(PAD, "pad_token")
         strip_accents = do_lower_case if strip_accents is None else strip_accents
         super().__init__(vocabulary=vocabulary, lowercase=False, strip_accents=strip_accents, **kwargs)
 
-    def set_vocabulary(self, vocabulary):
+    def set_vocabulary(self, vocabulary: Sequence[str] | str | Path | None) -> None:
         if isinstance(vocabulary, str | Path):
             vocabulary = read_vocabulary(Path(vocabulary))
         super().set_vocabulary(vocabulary)
-        self.plain = vocabulary and BertTokenizer(
-            self.vocabulary,
-            self.do_lower_case,
-            self.strip_accents,
-            self.added_tokens,
-            self.normalized_tokens,
-            SpecialTokens(self.start_token, self.end_token, self.newline_token),
-        )
+        if vocabulary:
+            special = SpecialTokens(self.start_token, self.end_token, self.newline_token)
+            added = (self.added_tokens, self.normalized_tokens)
+            self._plain = BertTokenizer(self.vocabulary, self.do_lower_case, self.strip_accents, *added, special)
 
-    def get_config(self):
+    @property
+    def plain(self) -> BertTokenizer:
+        """What tokenizes outside tf.data.
+
+        Raises:
+            RequestError: there is no vocabulary yet.
+        """
+        if self._plain is None:
+            raise RequestError("vocabulary: the tokenizer has none yet; give one, or call set_vocabulary")
+        return self._plain
+
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for name in ("lowercase", "split", "suffix_indicator", "oov_token", "special_tokens"):
             del config[name]
         names = ("do_lower_case", "added_tokens", "normalized_tokens", "start_token", "end_token", "newline_token")
         return {**config, **{name: getattr(self, name) for name in names}}
 
-    def _tokenize_python(self, inputs):
+    def _tokenize_python(self, inputs: Any) -> Any:
         inputs = _unpacked(inputs)
         ids = self._encode_nested(inputs)
         return np.array(ids, dtype=self.compute_dtype) if isinstance(inputs, str | bytes) else ids
 
-    def _tokenize_tf(self, inputs):
+    def _tokenize_tf(self, inputs: Any) -> Any:
         import tensorflow as tf
 
         inputs = tf.convert_to_tensor(inputs)
@@ -104,7 +115,7 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         ids = self._fast_word_piece.tokenize(words).merge_dims(-2, -1)
         return ids[0] if inputs.shape.rank == 0 else ids
 
-    def _set_vocabulary_tf(self):
+    def _set_vocabulary_tf(self) -> None:
         import tensorflow_text as tf_text
 
         self._fast_word_piece = tf_text.FastWordpieceTokenizer(
@@ -117,7 +128,7 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
             support_detokenization=True,
         )
 
-    def _split_tf(self, text):
+    def _split_tf(self, text: Tensor) -> Tensor:
         """Strings `(batch,)` to ragged words `(batch, None)`, as `bert_tokenizer.split_words` and special tokens."""
         import tensorflow as tf
         import tensorflow_text as tf_text
@@ -147,17 +158,17 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
             flat = tf.where(flat == stand_in, token, flat)
         return words.with_flat_values(flat)
 
-    def _encode_nested(self, inputs):
+    def _encode_nested(self, inputs: Any) -> list[Any]:
         if isinstance(inputs, bytes):
             inputs = inputs.decode("utf-8")
         if isinstance(inputs, str):
             return self.plain.encode(inputs)
         return [self._encode_nested(item) for item in inputs]
 
-    def _detokenize_python(self, inputs):
+    def _detokenize_python(self, inputs: Any) -> Any:
         return self._decode_nested(_unpacked(inputs))
 
-    def _decode_nested(self, inputs):
+    def _decode_nested(self, inputs: Any) -> Any:
         if isinstance(inputs, int):
             return self.plain.decode([inputs])
         inputs = [_unpacked(item) for item in inputs]
@@ -165,7 +176,7 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
             return self.plain.decode(inputs)
         return [self._decode_nested(item) for item in inputs]
 
-    def _detokenize_tf(self, inputs):
+    def _detokenize_tf(self, inputs: Any) -> Any:
         import tensorflow as tf
 
         text = super()._detokenize_tf(inputs)
@@ -173,7 +184,7 @@ class ChineseGPT2Tokenizer(keras_hub.tokenizers.WordPieceTokenizer):
         return tf.strings.regex_replace(text, f" ([{TIGHT}])", r"\1")
 
 
-def _unpacked(inputs):
+def _unpacked(inputs: Any) -> Any:
     """Tensors and arrays as plain Python lists, strings and numbers."""
     if hasattr(inputs, "to_list"):  # tf.RaggedTensor
         return inputs.to_list()

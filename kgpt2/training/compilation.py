@@ -4,6 +4,7 @@ import keras
 import keras_hub
 
 from kgpt2.config.sections import Config
+from kgpt2.models.backend import accelerated
 from kgpt2.models.loading import count_parameters
 from kgpt2.training.prepare import Plan
 
@@ -27,13 +28,9 @@ def jit_compile(config: Config, plan: Plan, task: keras_hub.models.CausalLM) -> 
     positions = sum(rows * width for rows, width in shapes) / len(shapes)
     batches = plan.updates * config.train.accumulate / len(shapes)
     operations = 6 * count_parameters(task.backbone)[0] * positions * batches
-    return operations > _OPERATIONS_PER_BLOCK * task.backbone.num_layers
+    return bool(operations > _OPERATIONS_PER_BLOCK * task.backbone.num_layers)
 
 
 def xla_pays() -> bool:
     """Whether a long run is faster with it where Keras leaves it off: on TensorFlow without an accelerator."""
-    if keras.config.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return all(device.device_type == "CPU" for device in tf.config.list_physical_devices())
+    return keras.config.backend() == "tensorflow" and not accelerated()

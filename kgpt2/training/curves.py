@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from kgpt2.writing import whole_file
 
 
-def draw_curves(rows: Sequence[Mapping], path: Path) -> None:
+def draw_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draws losses and learning rate over the updates.
 
     Args:

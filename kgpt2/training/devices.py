@@ -2,11 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
+from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError
+from kgpt2.models.backend import Tensor
 from kgpt2.training import processes
 from kgpt2.training.prepare import Plan
 
@@ -21,7 +24,7 @@ GPT2_LAYOUT = {
 }
 
 
-def distributed(config: Config, plan: Plan, tell: Callable[[str], None]) -> contextlib.AbstractContextManager:
+def distributed(config: Config, plan: Plan, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Any]:
     """A context in which a model is built for, and trained on, the devices that `train.distribution` asks for.
 
     Args:
@@ -78,20 +81,20 @@ def of_whole_batches(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.
     return type(optimizer.__name__, (_OfWholeBatches, optimizer), {}) if many else optimizer
 
 
-class _OfWholeBatches:
+class _OfWholeBatches(keras.optimizers.Optimizer):
     """Keras clips each replica's gradient by itself and then adds them up, which is not what one device does.
 
     Here every replica gets the mean of all before it is clipped, and gives Keras an equal share of it to add up.
     """
 
-    def __init__(self, global_clipnorm=None, **options):
+    def __init__(self, global_clipnorm: float | None = None, **options: Any) -> None:
         import tensorflow as tf
 
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         super().__init__(global_clipnorm=global_clipnorm and global_clipnorm / replicas, **options)
         self._replicas = replicas
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
         import tensorflow as tf
 
         means = tf.distribute.get_replica_context().all_reduce("MEAN", [tf.convert_to_tensor(grad) for grad in grads])
@@ -101,7 +104,7 @@ class _OfWholeBatches:
 def _jax_devices() -> list[str]:
     """Of every process."""
     processes.meet()
-    return keras.distribution.list_devices()
+    return list(keras.distribution.list_devices())
 
 
 def _tensorflow_devices() -> list[str]:
@@ -111,22 +114,27 @@ def _tensorflow_devices() -> list[str]:
     return [device.name for device in devices]
 
 
-def _mirrored(devices: Sequence[str]) -> contextlib.AbstractContextManager:
+def _mirrored(devices: Sequence[str]) -> contextlib.AbstractContextManager[Any]:
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy(devices).scope()
+    scope: contextlib.AbstractContextManager[Any] = tf.distribute.MirroredStrategy(devices).scope()
+    return scope
 
 
-def _data_parallel(devices: Sequence[str]) -> contextlib.AbstractContextManager:
+def _data_parallel(devices: Sequence[str]) -> contextlib.AbstractContextManager[Any]:
     # Each process reads its share of a batch by itself.
-    return keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope()
+    shared = keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
+    scope: contextlib.AbstractContextManager[Any] = shared.scope()
+    return scope
 
 
-def _model_parallel(devices: Sequence[str]) -> contextlib.AbstractContextManager:
+def _model_parallel(devices: Sequence[str]) -> contextlib.AbstractContextManager[Any]:
     mesh = keras.distribution.DeviceMesh((1, len(devices)), ("batch", "model"), devices)
     layout = keras.distribution.LayoutMap(mesh)
     layout.update(GPT2_LAYOUT)
-    return keras.distribution.ModelParallel(layout_map=layout, batch_dim_name="batch").scope()
+    divided = keras.distribution.ModelParallel(layout_map=layout, batch_dim_name="batch")
+    scope: contextlib.AbstractContextManager[Any] = divided.scope()
+    return scope
 
 
 def _require_even_batches(config: Config, plan: Plan, devices: int) -> None:
@@ -146,9 +154,10 @@ def _require_even_network(config: Config, plan: Plan, devices: int) -> None:
 
     if jax.process_count() > 1:
         raise RequestError("train.distribution: model takes the devices of one process; over several it must be data")
-    scratch = config.model.from_scratch
-    heads = plan.checkpoint.shape.num_heads if plan.checkpoint else scratch.heads
-    inner = plan.checkpoint.shape.intermediate_dim if plan.checkpoint else 4 * scratch.width
+    if isinstance(plan.start, Checkpoint):
+        heads, inner = plan.start.shape.num_heads, plan.start.shape.intermediate_dim
+    else:
+        heads, inner = plan.start.heads, 4 * plan.start.width
     for size, what in ((heads, "attention heads"), (inner, "inner units of the feed-forward")):
         if size % devices:
             raise RequestError(

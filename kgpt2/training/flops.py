@@ -39,9 +39,10 @@ def training_flops(backbone: keras_hub.models.GPT2Backbone, parameters: int, tok
         tokens: how many, without padding.
         attended: the sum of T, the width of its batch, over these tokens.
     """
-    width = backbone.hidden_dim
-    multiplied = parameters - width * backbone.max_sequence_length
-    return 6 * multiplied * tokens + 12 * backbone.num_layers * width * attended
+    width: int = backbone.hidden_dim
+    multiplied: int = parameters - width * backbone.max_sequence_length
+    layers: int = backbone.num_layers
+    return 6 * multiplied * tokens + 12 * layers * width * attended
 
 
 def peak_flops(device: str, dtype: str) -> float | None:
@@ -69,5 +70,5 @@ def device_name() -> str:
         import tensorflow as tf
 
         for device in tf.config.list_physical_devices("GPU")[:1]:
-            return tf.config.experimental.get_device_details(device).get("device_name", "")
+            return str(tf.config.experimental.get_device_details(device).get("device_name", ""))
     return ""

@@ -13,7 +13,7 @@ from kgpt2.config.sections import Config
 from kgpt2.data.batches import Batch, Batches
 from kgpt2.errors import WorkError
 from kgpt2.evaluation.perplexity import perplexity
-from kgpt2.training.target import LOSS
+from kgpt2.training.target import LOSS, Logs
 from kgpt2.training.token_meter import TokenMeter
 
 # Rows of a batch that an error shows, and characters of each.
@@ -40,7 +40,7 @@ class Guard(keras.callbacks.Callback):
         # Guessing every token alike costs ln(vocabulary). A loss of twice that is not learning, whatever the data.
         self._exploding = 2 * math.log(tokenizer.vocabulary_size)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         # The mean since the last reset: no number as soon as one batch's loss is none.
         loss, number = logs[LOSS], self._meter.batches
         if not math.isfinite(perplexity(loss)):
@@ -55,7 +55,7 @@ class Guard(keras.callbacks.Callback):
             )
             self._exploding = math.inf
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         loss = logs.get(f"val_{LOSS}", 0.0)
         if not math.isfinite(perplexity(loss)):
             raise self._stopped(f"the validation loss is {loss}")
@@ -72,8 +72,8 @@ class Guard(keras.callbacks.Callback):
             raise self._stopped(f"{broken.path} holds NaN or infinity")
 
     def _stopped(self, what: str) -> WorkError:
-        kept = [self._folder / "preset", *sorted(self._folder.glob("checkpoints/step-*"))[-1:]]
-        kept = ", ".join(str(path) for path in kept if path.exists())
+        paths = [self._folder / "preset", *sorted(self._folder.glob("checkpoints/step-*"))[-1:]]
+        kept = ", ".join(str(path) for path in paths if path.exists())
         return WorkError(
             f"stopped after step {self._meter.step:,}: {what}\n"
             "lower train.learning_rate, raise train.warmup or set train.clip_norm, and start another run; "

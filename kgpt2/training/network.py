@@ -2,6 +2,7 @@
 
 import keras_hub
 
+from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.config.sections import Config, Lora
 from kgpt2.models import from_scratch, load_task
 from kgpt2.models.dropout import hash_masks
@@ -18,18 +19,15 @@ SCRATCH_DROPOUT = 0.1
 def build(config: Config, plan: Plan) -> keras_hub.models.CausalLM:
     """The task to train: a checkpoint's, or one with random weights."""
     model = config.model
-    if plan.checkpoint:
-        return load_task(
-            plan.checkpoint, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length
-        )
-    scratch = model.from_scratch
+    if isinstance(plan.start, Checkpoint):
+        return load_task(plan.start, dtype=model.dtype, dropout=model.dropout, sequence_length=model.sequence_length)
     return from_scratch(
         plan.tokenizer.vocabulary,
         added_tokens=plan.tokenizer.added_tokens,
         tokens=plan.tokenizer.tokens,
-        layers=scratch.layers,
-        heads=scratch.heads,
-        width=scratch.width,
+        layers=plan.start.layers,
+        heads=plan.start.heads,
+        width=plan.start.width,
         sequence_length=model.sequence_length,
         dtype=model.dtype,
         dropout=SCRATCH_DROPOUT if model.dropout is None else model.dropout,

@@ -11,7 +11,7 @@ from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.config.sections import Config, DataSection, ModelSection
+from kgpt2.config.sections import Config, DataSection, FromScratch, ModelSection
 from kgpt2.config.settings import Settings
 from kgpt2.data.batches import Batches
 from kgpt2.data.example import Source
@@ -31,7 +31,7 @@ class Plan:
     """A run, ready to start.
 
     Attributes:
-        checkpoint: the model to start from; None: from scratch.
+        start: the model to start from, or the shape of a new one.
         tokenizer: the model's.
         train, validation: batches; validation is None where nothing is held out.
         updates: optimizer updates in all.
@@ -41,7 +41,7 @@ class Plan:
         notes: what a user should know about the data, a line each.
     """
 
-    checkpoint: Checkpoint | None
+    start: Checkpoint | FromScratch
     tokenizer: Tokenizer
     train: Batches
     validation: Batches | None
@@ -64,17 +64,15 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         RequestError: the model or the data is not there or not usable.
         WorkError: the model has to be downloaded and cannot be.
     """
-    model, checkpoint = config.model, None
+    model = config.model
     tokens = SpecialTokens(model.start_token, model.end_token, model.newline_token)
-    if model.preset is not None:
-        checkpoint = read_model(model.preset, tokens, model.base)
-    if checkpoint:
-        with checkpoint.open_weights():
-            pass  # broken files are found before the texts are read
-        _require_fit(config.model, checkpoint.shape)
+    start = _start(model, tokens)
     sources = _sources(config.data)
-    tokenizer = checkpoint.tokenizer if checkpoint else _scratch_tokenizer(config, sources, tokens)
-    context = checkpoint.shape.max_sequence_length if checkpoint else config.model.sequence_length
+    tokenizer: Tokenizer
+    if isinstance(start, Checkpoint):
+        tokenizer, context = start.tokenizer, start.shape.max_sequence_length
+    else:
+        tokenizer, context = _scratch_tokenizer(start, sources, tokens), model.sequence_length
     prompts, sampling = _samples(config, tokenizer, context)
     strict, as_typed = config.data.on_error == "fail", config.data.as_typed
     tokenised = [tokenise(source, tokenizer, strict=strict, as_typed=as_typed, progress=progress) for source in sources]
@@ -90,7 +88,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
             "hold some examples out with data.validation, or set train.early_stopping to null"
         )
     notes = _notes(config, tokenised, selected, held_out_rows)
-    notes += checkpoint.notes if checkpoint else ()
+    notes += start.notes if isinstance(start, Checkpoint) else ()
     train = _batches(config, tokenizer, selected, shuffle_seed=config.train.seed)
     if config.train.batch_tokens and config.train.batch_tokens < train.widths[0]:
         raise RequestError(
@@ -100,7 +98,19 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = min(config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate), updates)
     examples = len(selected), len(held_out_rows)
-    return Plan(checkpoint, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
+    return Plan(start, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
+
+
+def _start(model: ModelSection, tokens: SpecialTokens) -> Checkpoint | FromScratch:
+    """What training starts from; broken files are found here, before the texts are read."""
+    if model.from_scratch is not None:
+        return model.from_scratch
+    assert model.preset is not None  # a configuration has one of the two
+    checkpoint = read_model(model.preset, tokens, model.base)
+    with checkpoint.open_weights():
+        pass
+    _require_fit(model, checkpoint.shape)
+    return checkpoint
 
 
 def _samples(config: Config, tokenizer: Tokenizer, context: int) -> tuple[list[Prompt], Settings]:
@@ -148,12 +158,11 @@ def _sources(data: DataSection) -> list[Source]:
     """Of what is learned, and of what is held out where that is another source."""
     options = Options(data.path, data.text, data.prompt, data.unit, data.script, encoding=data.encoding)
     limited = dataclasses.replace(options, limit=data.limit)
-    first = inline(data.texts) if data.source is None else open_source(data.source, limited)
+    first = inline(data.texts or ()) if data.source is None else open_source(data.source, limited)
     return [first, open_source(data.validation, options)] if isinstance(data.validation, str) else [first]
 
 
-def _scratch_tokenizer(config: Config, sources: list[Source], tokens: SpecialTokens) -> BertTokenizer:
-    scratch = config.model.from_scratch
+def _scratch_tokenizer(scratch: FromScratch, sources: list[Source], tokens: SpecialTokens) -> BertTokenizer:
     if scratch.vocabulary is None:
         counted = counted_tokenizer(sources, scratch.min_count)
         vocabulary, added = counted.vocabulary, counted.added_tokens
@@ -174,7 +183,9 @@ def _split(config: Config, tokenised: list[Tokenised]) -> tuple[Selected, Select
     if len(tokenised) == 2:
         other = tokenised[1].table
         return Selected(table, np.ones(len(table), bool), longest), Selected(other, np.ones(len(other), bool), longest)
-    out = held_out(table.keys, config.data.validation, config.train.seed)
+    share = config.data.validation
+    assert isinstance(share, float)  # a name is a second source
+    out = held_out(table.keys, share, config.train.seed)
     return Selected(table, ~out, longest), Selected(table, out, longest)
 
 

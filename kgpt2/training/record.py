@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from kgpt2.training.target import LOSS, likelihood_report
+from kgpt2.training.target import LOSS, Logs, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
 
@@ -32,12 +33,12 @@ class Recorded(keras.callbacks.Callback):
     ):
         super().__init__()
         self._path, self._meter, self._save, self._per_epoch = folder / "metrics.csv", meter, save, per_epoch
-        self.rows: list[dict] = []
+        self.rows: list[dict[str, Any]] = []
         self._patience, self._waited = patience, 0
         self.train: dict[str, float] | None = None
         self.validation: dict[str, float] | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.train = likelihood_report(logs)
         row = {
             "step": self._meter.step,
@@ -59,18 +60,18 @@ class Recorded(keras.callbacks.Callback):
         if self._patience and self._waited >= self._patience:
             self.model.stop_training = True
 
-    def progress(self) -> dict:
+    def progress(self) -> dict[str, Any]:
         """What it has recorded."""
         return {"rows": self.rows, "train": self.train, "validation": self.validation, "waited": self._waited}
 
-    def go_on(self, progress: dict) -> None:
+    def go_on(self, progress: dict[str, Any]) -> None:
         """Records on from there."""
         self.rows, self._waited = progress["rows"], progress["waited"]
         self.train, self.validation = progress["train"], progress["validation"]
         if self.rows:
             self._write()
 
-    def _write(self):
+    def _write(self) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
         writer.writeheader()

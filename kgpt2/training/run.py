@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 from rich.console import Console
@@ -30,6 +30,7 @@ from kgpt2.training.samples import Samples
 from kgpt2.training.snapshots import Saved, Snapshot, latest_snapshot, save_snapshot
 from kgpt2.training.state import variables_of
 from kgpt2.training.summary import summarise
+from kgpt2.training.target import Logs
 from kgpt2.training.tensorboard import TensorBoard
 from kgpt2.training.terminal import Shown
 from kgpt2.training.token_meter import TokenMeter
@@ -99,6 +100,14 @@ def _snapshot(config: Config, plan: Plan, folder: Path, tell: Callable[[str], No
     return snapshot
 
 
+class _Kept(Protocol):
+    """What a snapshot keeps of whoever counts or records."""
+
+    def progress(self) -> dict[str, Any]: ...
+
+    def go_on(self, progress: dict[str, Any]) -> None: ...
+
+
 class _Run:
     """A network, ready to learn, and all that watches it.
 
@@ -122,7 +131,7 @@ class _Run:
         self._recorded = Recorded(folder, self._meter, plan.train.per_epoch, self._save, patience)
         decoder = Decoder(KerasRuntime(self._task), plan.tokenizer, plan.sampling)
         self._samples = Samples(folder, self._meter, plan.prompts, decoder, console)
-        self._kept = {"meter": self._meter, "recorded": self._recorded, "samples": self._samples}
+        self._kept: dict[str, _Kept] = {"meter": self._meter, "recorded": self._recorded, "samples": self._samples}
         if snapshot:
             try:
                 for name, one in self._kept.items():
@@ -195,7 +204,7 @@ class _Run:
 
     def _save_progress(self, step: int) -> None:
         self._guard.require_finite(self._variables)
-        progress = {name: one.progress() for name, one in self._kept.items()}
+        progress: dict[str, Any] = {name: one.progress() for name, one in self._kept.items()}
         progress["seconds"] = self._seconds()
         config, data = self._config, self._plan.train.fingerprint
         save_snapshot(self._folder, step, self._variables, progress, config, data, config.train.keep_checkpoints)
@@ -220,7 +229,7 @@ class _Restored(keras.callbacks.Callback):
         super().__init__()
         self._snapshot, self._variables, self._interval = snapshot, variables, interval
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self._snapshot:
             self._snapshot.restore(self._variables)
             if self._snapshot.step % self._interval == 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 from rich.console import Console
@@ -10,7 +11,7 @@ from kgpt2.errors import escaped
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.rows import Prompt
-from kgpt2.training.target import LOSS
+from kgpt2.training.target import LOSS, Logs
 from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
 
@@ -45,9 +46,9 @@ class Samples(keras.callbacks.Callback):
         super().__init__()
         self._path, self._meter, self._console = folder / "samples.txt", meter, console
         self._prompts, self._decoder = prompts, decoder
-        self.entries: list[dict] = []
+        self.entries: list[dict[str, Any]] = []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if not self._prompts:
             return
         generations = generate(self._decoder, self._prompts, Clock())
@@ -60,17 +61,17 @@ class Samples(keras.callbacks.Callback):
             f"sample: {escaped(_one_line(texts[0]), 2 * _LINE)}", markup=False, highlight=False, soft_wrap=True
         )
 
-    def progress(self) -> dict:
+    def progress(self) -> dict[str, Any]:
         """What has been written."""
         return {"entries": self.entries}
 
-    def go_on(self, progress: dict) -> None:
+    def go_on(self, progress: dict[str, Any]) -> None:
         """Writes on from there."""
         self.entries = progress["entries"]
         if self.entries:
             self._write()
 
-    def _write(self):
+    def _write(self) -> None:
         blocks = [[f"== {entry['heading']} ==", *entry["texts"]] for entry in self.entries]
         write_text(self._path, "\n".join("\n\n".join(block) + "\n" for block in blocks))
 

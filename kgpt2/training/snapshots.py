@@ -15,6 +15,7 @@ from kgpt2.errors import RequestError
 from kgpt2.files import read_object
 from kgpt2.training.folder import require_the_same
 from kgpt2.training.state import is_whole, read_state, write_state
+from kgpt2.training.target import Logs
 from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import whole_folder, write_json
 
@@ -31,7 +32,7 @@ class Snapshot:
 
     folder: Path
     step: int
-    progress: dict
+    progress: dict[str, Any]
 
     def restore(self, variables: Sequence[keras.Variable]) -> None:
         """Gives the run's variables their values of then."""
@@ -39,7 +40,13 @@ class Snapshot:
 
 
 def save_snapshot(
-    run: Path, step: int, variables: Sequence[keras.Variable], progress: dict, config: Config, data: str, keep: int
+    run: Path,
+    step: int,
+    variables: Sequence[keras.Variable],
+    progress: dict[str, Any],
+    config: Config,
+    data: str,
+    keep: int,
 ) -> None:
     """Writes a checkpoint and removes the oldest beyond `keep`.
 
@@ -110,17 +117,17 @@ class Saved(keras.callbacks.Callback):
         self._meter, self._train, self._interval, self._save, self._stops = meter, train, interval, save, stops
         self._last, self._stopping = time.monotonic(), False
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         step, rest = divmod(self._meter.batches, self._train.accumulate)
         if not rest:
             self._stopping = self._stopping or self._stops(step)
             if step % self._interval:
                 self._if_due(step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._if_due(self._meter.step)
 
-    def _if_due(self, step: int):
+    def _if_due(self, step: int) -> None:
         minutes = (time.monotonic() - self._last) / 60
         every, at_least = self._train.checkpoint_every, self._train.checkpoint_minutes
         if (every and step % every == 0) or (at_least and minutes >= at_least) or self._stopping:

@@ -10,10 +10,12 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.errors import RequestError, escaped
 from kgpt2.files import open_regular
@@ -84,7 +86,7 @@ def _read(archive: zipfile.ZipFile, number: int, shape: tuple[int, ...]) -> np.n
         return np.frombuffer(data, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
 
 
-def _plain(variable: keras.Variable) -> np.ndarray:
+def _plain(variable: keras.Variable) -> NDArray[Any]:
     """As an array of a type that NumPy's format knows: bfloat16 as its bits."""
-    array = variable.numpy()
+    array: NDArray[Any] = variable.numpy()
     return array.view("uint16") if array.dtype == _BFLOAT16 else array

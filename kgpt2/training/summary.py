@@ -1,5 +1,7 @@
 """What a run came to: the content of `summary.json`."""
 
+from typing import Any
+
 import keras
 import keras_hub
 
@@ -18,7 +20,7 @@ def summarise(
     recorded: Recorded,
     per_epoch: int,
     seconds: float,
-) -> dict:
+) -> dict[str, Any]:
     """The figures of a run that has ended.
 
     Args:
@@ -31,7 +33,8 @@ def summarise(
     """
     parameters, trainable = count_parameters(network)
     epochs = meter.batches / per_epoch
-    rate = peak = None
+    rate: float | None = None
+    peak: float | None = None
     if meter.warm_seconds:
         rate = training_flops(backbone, parameters, meter.warm_read, meter.warm_attended) / meter.warm_seconds
         peak = peak_flops(device_name(), config.model.dtype)
@@ -50,5 +53,5 @@ def summarise(
         "trainable_parameters": trainable,
         "compile_seconds": round(meter.compile_seconds, 2),
         "flops_per_second": rate and float(f"{rate:.4g}"),
-        "mfu": round(rate / peak, 4) if peak else None,
+        "mfu": round(rate / peak, 4) if rate and peak else None,
     }

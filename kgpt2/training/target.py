@@ -1,11 +1,16 @@
 """Loss, accuracy and perplexity over real targets, never over padding."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kgpt2.evaluation.perplexity import perplexity
+from kgpt2.models.backend import Tensor
 
 LOSS, ACCURACY = "token_loss", "token_accuracy"
+# What Keras tells callbacks: each metric's running value.
+Logs = dict[str, float]
 
 
 class RunningRatio(keras.metrics.Metric):
@@ -21,11 +26,11 @@ class RunningRatio(keras.metrics.Metric):
         self._total = self.add_variable((), "zeros", aggregation="only_first_replica", name="total")
         self._count = self.add_variable((), "zeros", aggregation="only_first_replica", name="count")
 
-    def update_state(self, total, count):
+    def update_state(self, total: Tensor, count: Tensor) -> None:
         self._total.assign_add(total)
         self._count.assign_add(count)
 
-    def result(self):
+    def result(self) -> Tensor:
         return self._total / ops.maximum(self._count, 1)
 
 
@@ -38,11 +43,18 @@ class TargetModel(keras.Model):
     logged as `LOSS` and `ACCURACY`: the mean over every target since the last reset.
     """
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs: Any, outputs: keras.KerasTensor) -> None:
         super().__init__(inputs, outputs)
         self._mean_loss, self._mean_accuracy = RunningRatio(LOSS), RunningRatio(ACCURACY)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         logits, weights = ops.cast(y_pred, "float32"), ops.cast(sample_weight, "float32")
         losses = ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
         # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
@@ -55,7 +67,7 @@ class TargetModel(keras.Model):
         return total / ops.maximum(count, 1)
 
 
-def _over_replicas(sums):
+def _over_replicas(sums: Tensor) -> Tensor:
     """Adds up the replicas of TensorFlow's strategy; on JAX a batch is one array, on however many devices it lies."""
     if keras.config.backend() != "tensorflow":
         return sums
@@ -66,7 +78,7 @@ def _over_replicas(sums):
     return tf.distribute.get_replica_context().all_reduce("SUM", sums)
 
 
-def likelihood_report(logs: dict[str, float], prefix: str = "") -> dict[str, float]:
+def likelihood_report(logs: Logs, prefix: str = "") -> dict[str, float]:
     """`loss`, `accuracy` and `perplexity` out of Keras' logs."""
     loss = float(logs[prefix + LOSS])
     return {"loss": loss, "accuracy": float(logs[prefix + ACCURACY]), "perplexity": perplexity(loss)}

@@ -12,6 +12,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from kgpt2.training.record import Recorded
 from kgpt2.training.samples import Samples
+from kgpt2.training.target import Logs
 
 _TRAIN = ("loss", "accuracy", "perplexity", "learning_rate", "tokens_per_second")
 _VALIDATION = ("loss", "accuracy", "perplexity")
@@ -65,7 +66,7 @@ class TensorBoard(keras.callbacks.Callback):
         names = ("train", "validation") if validates else ("train",)
         self._files = {name: EventFile(folder / "tensorboard" / name, step + 1) for name in names}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         row, texts = self._recorded.rows[-1], [entry["texts"] for entry in self._samples.entries[-1:]]
         self._files["train"].add(row["step"], {name: row[name] for name in _TRAIN}, *texts)
         if "val_loss" in row:

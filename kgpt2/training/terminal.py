@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kgpt2.progress import shows_bars
-from kgpt2.training.target import ACCURACY, LOSS, likelihood_report
+from kgpt2.training.target import ACCURACY, LOSS, Logs, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
 
 
@@ -36,15 +36,15 @@ class Shown(keras.callbacks.Callback):
         )
         self._task = self._progress.add_task("", total=batches, step=0, loss="-", accuracy="-", rate="-")
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._progress.update(self._task, completed=self._meter.batches)
         self._progress.start()
 
-    def close(self):
+    def close(self) -> None:
         """Takes the bar off the terminal, also when training ended with an error."""
         self._progress.stop()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         rate = self._meter.tokens_per_second
         self._progress.update(
             self._task,
@@ -55,7 +55,7 @@ class Shown(keras.callbacks.Callback):
             rate=f"{rate:,.0f}" if rate else "-",
         )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         parts = [f"step {self._meter.step:,}", _phrase(likelihood_report(logs))]
         if f"val_{LOSS}" in logs:
             parts.append(f"held out: {_phrase(likelihood_report(logs, 'val_'))}")

@@ -3,10 +3,12 @@
 import collections
 import statistics
 import time
+from typing import Any
 
 import keras
 
 from kgpt2.data.batches import Batches
+from kgpt2.training.target import Logs
 
 # The latest warm batches, from which the usual pace is taken.
 _PACES = 1000
@@ -41,11 +43,11 @@ class TokenMeter(keras.callbacks.Callback):
         *("warm_targets", "warm_read", "warm_attended", "warm_seconds"),
     )
 
-    def progress(self) -> dict:
+    def progress(self) -> dict[str, Any]:
         """What it has counted."""
         return {name: getattr(self, name) for name in self._COUNTED} | {"compile_seconds": self.compile_seconds}
 
-    def go_on(self, progress: dict) -> None:
+    def go_on(self, progress: dict[str, Any]) -> None:
         """Counts on from there."""
         for name in self._COUNTED:
             setattr(self, name, type(getattr(self, name))(progress[name]))
@@ -68,10 +70,10 @@ class TokenMeter(keras.callbacks.Callback):
         beyond = (max(seconds - pace * positions, 0.0) for (positions, _), seconds in self._firsts.items())
         return self._compiled_before + sum(beyond)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._began = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         seconds = time.perf_counter() - self._began
         size = self._plan.size(self.batches)
         shape = size.positions, size.width

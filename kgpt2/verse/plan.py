@@ -5,7 +5,8 @@ depend on nothing that is written later, and nothing ever has to be taken back.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -290,7 +291,7 @@ def _fits(character: str, tone: int, name: str, rules: Rules) -> bool:
     return not known or name in rhymes_of(character, tone, rules.system)
 
 
-def _why_no_rhyme(sets, given: Mapping[int, str], rules: Rules) -> str:
+def _why_no_rhyme(sets: Iterable[tuple[Sequence[int], Any, Any]], given: Mapping[int, str], rules: Rules) -> str:
     words = [given[place] for places, _, weights in sets if not weights for place in places if place in given]
     if words:
         return f"{'、'.join(words)} of the prompt and the form cannot rhyme"

@@ -1,8 +1,10 @@
 """HDF5 files of weights, with nothing in them that leads out of the file or claims what is not there."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -55,7 +57,8 @@ class _Tree:
     """
 
     def __init__(self, where: str):
-        self._where, self._met = where, set()
+        self._where = where
+        self._met: set[Any] = set()
 
     def datasets(self, group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, StoredTensor]]:
         """The float datasets below a group by their path."""
@@ -69,7 +72,7 @@ class _Tree:
                 yield from self.datasets(item, f"{prefix}{name}/", depth + 1)
             elif isinstance(item, h5py.Dataset) and (dtype := _float_type(item)) is not None:
                 _require_plain(item, escaped(prefix + name), self._where)
-                yield prefix + name, StoredTensor(item.shape, dtype, lambda item=item, dtype=dtype: _read(item, dtype))
+                yield prefix + name, StoredTensor(item.shape, dtype, functools.partial(_read, item, dtype))
 
     def _object(self, group: h5py.Group, name: str, path: str) -> h5py.HLObject:
         """What a name stands for, met for the first time: through links of links a small file has endless paths."""
@@ -85,13 +88,14 @@ class _Tree:
         return item
 
 
-def _float_type(dataset: h5py.Dataset) -> np.dtype | None:
+def _float_type(dataset: h5py.Dataset) -> np.dtype[Any] | None:
     if dataset.shape is None:  # a null space: no array at all
         return None
     mark = dataset.attrs.get("dtype")
     if isinstance(mark, str) and mark == "bfloat16" and dataset.dtype.kind in "Vfu":
-        return DTYPES["bfloat16"]  # Keras' mark: HDF5 has no such type
-    return next((dtype for dtype in DTYPES.values() if dataset.dtype == dtype), None)
+        return np.dtype(DTYPES["bfloat16"])  # Keras' mark: HDF5 has no such type
+    known: Iterator[np.dtype[Any]] = (dtype for dtype in DTYPES.values() if dataset.dtype == dtype)
+    return next(known, None)
 
 
 def _require_plain(dataset: h5py.Dataset, name: str, where: str) -> None:

@@ -73,11 +73,13 @@ def open_keras(path: Path, shape: Shape) -> Iterator[Tensors]:
     """
     with open_hdf5(path) as datasets:
         found = {_plain(name): tensor for name, tensor in datasets.items()}
-        shapes, tensors, used = shape.tensors(), {}, set()
+        shapes, tensors = shape.tensors(), {}
+        used: set[str] = set()
         for name, place in keras_places(shape).items():
-            parts = [found.get(_plain(part)) for part in place.paths]
+            parts = []
             used.update(map(_plain, place.paths))
-            for part, tensor in zip(place.paths, parts, strict=True):
+            for part in place.paths:
+                tensor = found.get(_plain(part))
                 if tensor is None:
                     raise RequestError(f"{path}: the weights do not fit config.json ({part} is missing)")
                 if tensor.shape != place.shape:
@@ -85,6 +87,7 @@ def open_keras(path: Path, shape: Shape) -> Iterator[Tensors]:
                         f"{path}: the weights do not fit config.json "
                         f"({part} is {quoted(tensor.shape)}, not {place.shape})"
                     )
+                parts.append(tensor)
             tensors[name] = _joined(parts, shapes[name])
         surplus = sorted(set(found) - used)
         if surplus:

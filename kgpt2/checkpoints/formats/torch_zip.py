@@ -10,6 +10,8 @@ from kgpt2.errors import RequestError, escaped, quoted
 # What zipfile raises for one broken archive or another.
 BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
 _CHUNK = 1 << 20
+# An entry's own header: its mark, and how long its name and its extra field are (APPNOTE.TXT, 4.3.7).
+_HEADER = struct.Struct("<4s22xHH")
 
 
 class TorchZip:
@@ -82,12 +84,13 @@ class TorchZip:
     def _bytes(self, entry: zipfile.ZipInfo, start: int, count: int) -> bytes:
         """Straight from the file: `zipfile` would read all that lies before."""
         file = self._archive.fp
+        assert file is not None  # the archive is open
         file.seek(entry.header_offset)
-        header = file.read(zipfile.sizeFileHeader)
-        names = struct.unpack("<4s22xHH", header)
-        if names[0] != zipfile.stringFileHeader:
+        header = file.read(_HEADER.size)
+        names = _HEADER.unpack(header)
+        if names[0] != b"PK\x03\x04":
             raise zipfile.BadZipFile("no entry where its directory says")
-        file.seek(entry.header_offset + zipfile.sizeFileHeader + names[1] + names[2] + start)
+        file.seek(entry.header_offset + _HEADER.size + names[1] + names[2] + start)
         data = file.read(count)
         if len(data) != count:
             raise EOFError(f"{len(data)} of {count} bytes are there")

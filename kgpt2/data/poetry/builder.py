@@ -10,6 +10,7 @@ tfds.load("chinese_poetry/tang", builder_kwargs={"path": "FOLDER"})
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -52,10 +53,10 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
         PoetryConfig(name=part, description=f"chinese-poetry, part {part}", part=part) for part in PARTS
     ]
 
-    def __init__(self, *, path: str | Path | None = None, **options):
+    def __init__(self, *, path: str | Path | None = None, **options: Any) -> None:
         """As TFDS, and `path`: the folder of chinese-poetry, in the layout of its repository or of its npm package."""
         super().__init__(**options)
-        self._path = None if path is None else user_path(path)
+        self._path = None if path is None else user_path(str(path))
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -65,7 +66,7 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
             license="MIT, Copyright (c) 2016 JackeyGao",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         root = self._path or _manual(dl_manager)
         if root is None:
             root = fetch(self.builder_config.part, Path(dl_manager.download_dir) / f"chinese-poetry-{COMMIT[:7]}")

@@ -6,6 +6,8 @@ missed: of the Tang poems some 170 pairs share one clause only and yet much of t
 
 import numpy as np
 
+from kgpt2.data.permutation import mix
+
 # Two clauses count together when they stand at most this far apart, and have this many characters between them:
 # shorter ones are refrains and set phrases, which unrelated poems share.
 WINDOW = 4
@@ -38,7 +40,7 @@ def clause_pairs(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     pairs, owners = [], []
     for distance in range(1, WINDOW):
         together = (text[distance:] == text[:-distance]) & (lengths[distance:] + lengths[:-distance] >= _CHARACTERS)
-        pairs.append(_mixed(hashes[:-distance] * _FACTOR + hashes[distance:])[together])
+        pairs.append(mix(hashes[:-distance] * _FACTOR + hashes[distance:])[together])
         owners.append(text[:-distance][together])
     return np.concatenate(pairs), np.concatenate(owners)
 
@@ -74,12 +76,5 @@ def _hashes(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return np.zeros(0, "uint64")
     starts = np.cumsum(lengths) - lengths
     places = np.arange(codes.size) - np.repeat(starts, lengths)
-    terms = _mixed(codes.astype("uint64")) * _POWERS[places % _LONGEST]
-    return _mixed(np.add.reduceat(terms, starts) + lengths.astype("uint64"))
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64: every bit of the input moves every bit of the output."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    terms = mix(codes.astype("uint64")) * _POWERS[places % _LONGEST]
+    return mix(np.add.reduceat(terms, starts) + lengths.astype("uint64"))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -142,14 +143,14 @@ def _keyed(first: tuple[int, Post], rows: Iterator[tuple[int, Post]]) -> Iterato
         yield number - 1, row | {column: float("nan") for column in NUMBERS if row[column] is None}
 
 
-def _features(tfds: ModuleType):
+def _features(tfds: ModuleType) -> Any:
     texts = {column: tfds.features.Text() for column in TEXTS}
     return tfds.features.FeaturesDict(
         texts | {column: tfds.features.Tensor(shape=[], dtype=np.float32) for column in NUMBERS}
     )
 
 
-def _row(values: dict) -> Post | None:
+def _row(values: dict[str, Any]) -> Post | None:
     """A row out of TFDS' bytes and float32; None where a text is not UTF-8."""
     row: Post = {}
     for column in COLUMNS:
@@ -172,7 +173,7 @@ def _import_tfds() -> ModuleType:
     try:
         with quiet():
             import tensorflow as tf
-            import tensorflow_datasets as tfds
+            import tensorflow_datasets
 
             _spare_accelerator(tf)
             tf.config.list_logical_devices()  # looks for devices now, and what it prints stays in here
@@ -181,6 +182,7 @@ def _import_tfds() -> ModuleType:
             f"the format of TFDS takes a package that is not installed: {error.name}\n"
             "install tensorflow and tensorflow-datasets, or give the posts as JSON lines: --path FILE"
         ) from None
+    tfds: ModuleType = tensorflow_datasets
     return tfds
 
 

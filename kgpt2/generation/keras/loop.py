@@ -15,10 +15,11 @@ from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.keras import processors
 from kgpt2.generation.keras.network import Cache, Network, Weights
 from kgpt2.generation.keras.programs import Programs
-from kgpt2.generation.keras.shapes import Tensor, bucket, round_up
+from kgpt2.generation.keras.shapes import bucket, round_up
 from kgpt2.generation.keras.text import Constants, Text
 from kgpt2.generation.processors import NOTHING
 from kgpt2.generation.segment import Segment
+from kgpt2.models.backend import Tensor
 
 # Tokens between two looks of the host, where it shows text or watches for stop texts.
 BLOCK = 8

@@ -12,8 +12,8 @@ from keras import ops
 
 from kgpt2.config.settings import Settings
 from kgpt2.generation.bans import Bans
-from kgpt2.generation.keras.shapes import Tensor
 from kgpt2.generation.processors import NOTHING
+from kgpt2.models.backend import Tensor
 
 # In front of a banned sequence that is shorter than the longest one.
 ANY = -2

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kgpt2.models.backend import Tensor
+
 
 class Programs:
     """Compiles on JAX and TensorFlow; torch computes as it goes.
@@ -24,7 +26,7 @@ class Programs:
         self.count = 0
         self._waited, self._lock = threading.local(), threading.Lock()
         self._model, self._distribution = model, distribution
-        self._compiled: dict[tuple, Callable] = {}
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._variables: list[int] = []
 
     @property
@@ -43,7 +45,7 @@ class Programs:
             return arrays
         mesh = self._distribution.device_mesh
 
-        def part(array):
+        def part(array: Tensor) -> Tensor:
             divided = len(array.shape) > 0 and array.shape[0] % mesh.shape[0] == 0
             axes = [mesh.axis_names[0] if divided and not axis else None for axis in range(len(array.shape))]
             return keras.distribution.distribute_tensor(array, keras.distribution.TensorLayout(axes, mesh))
@@ -60,7 +62,7 @@ class Programs:
         if keras.config.backend() != "jax":
             return self.call(function)
 
-        def stateless(values):
+        def stateless(values: list[Tensor]) -> Any:
             with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
                 return function()
 
@@ -69,11 +71,11 @@ class Programs:
 
     def call(
         self,
-        function: Callable,
+        function: Callable[..., Any],
         *arguments: Any,
-        static: tuple = (),
+        static: tuple[int, ...] = (),
         donate: int | None = None,
-        idle: tuple | None = None,
+        idle: tuple[Any, ...] | None = None,
         key: object = None,
     ) -> Any:
         """The result of a function of arrays, nested as you like.
@@ -107,7 +109,13 @@ class Programs:
         return program(*arguments)
 
 
-def _by_jax(function: Callable, arguments: tuple, static: tuple, donate: int | None, idle: tuple | None) -> Callable:
+def _by_jax(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    static: tuple[int, ...],
+    donate: int | None,
+    idle: tuple[Any, ...] | None,
+) -> Callable[..., Any]:
     import jax
 
     compiled = jax.jit(lambda *values: function(*values, *static), donate_argnums=() if donate is None else donate)
@@ -115,14 +123,18 @@ def _by_jax(function: Callable, arguments: tuple, static: tuple, donate: int | N
 
 
 def _by_tensorflow(
-    function: Callable, arguments: tuple, static: tuple, donate: int | None, idle: tuple | None
-) -> Callable:
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    static: tuple[int, ...],
+    donate: int | None,
+    idle: tuple[Any, ...] | None,
+) -> Callable[..., Any]:
     import tensorflow as tf
 
     # Arrays must be tensors before they reach the function, or their values would become part of it.
     compiled = tf.function(lambda *values: function(*values, *static), autograph=False)
 
-    def call(*values):
+    def call(*values: Any) -> Any:
         return compiled(*keras.tree.map_structure(tf.convert_to_tensor, values))
 
     if idle is not None:

@@ -1,10 +1,5 @@
 """Shapes are rounded up, so that other prompts meet programs that are compiled already."""
 
-from typing import Any
-
-# An array of whichever backend Keras runs on; none of their types is Keras' own.
-Tensor = Any
-
 PREFILL_STEP, CAPACITY_STEP, ROWS_STEP = 16, 64, 8
 
 

@@ -10,11 +10,12 @@ from kgpt2.generation.bans import Bans
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.keras import processors
 from kgpt2.generation.keras.processors import TracedSettings
-from kgpt2.generation.keras.shapes import PREFILL_STEP, Tensor, power_of_two, round_up
+from kgpt2.generation.keras.shapes import PREFILL_STEP, power_of_two, round_up
 from kgpt2.generation.processors import NOTHING
 from kgpt2.generation.rows import Row
 from kgpt2.generation.runtime import pad_left
 from kgpt2.generation.segment import Segment
+from kgpt2.models.backend import Tensor
 from kgpt2.verse.plan import Need
 
 

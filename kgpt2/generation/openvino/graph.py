@@ -47,7 +47,8 @@ class _Builder:
         tail = _input("tail", [1], Type.i32)
         count = op.gather(op.shape_of(rows), _ints([0]), _ints(0))
         self.empty = op.broadcast(_floats(0.0), op.concat([count, _ints([self.heads, 0, self.head])], 0))
-        self.rows, self.mask, self.assigned = rows, mask, []
+        self.rows, self.mask = rows, mask
+        self.assigned: list[ov.Node] = []
 
         embedding = self._matrix(self.arrays["wte.weight"], "int8" if self.weights == "int4" else self.weights)
         hidden = op.gather(embedding, token_ids, _ints(0))

@@ -87,7 +87,8 @@ class OpenVinoRuntime:
             "tail": np.array([tail], np.int32),
         }
         # A copy: the request writes the next logits into the same memory.
-        return cache.request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
+        logits: Logits = cache.request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
+        return logits
 
     def _compiled(self, checkpoint: Checkpoint, dtype: str) -> ov.CompiledModel:
         weights, precision = DTYPES[dtype]
