@@ -1,4 +1,4 @@
-"""The routes of `gpu.py`, each in a process of its own: `prepare` loads, compiles and warms up; what it gives is a turn.
+"""The routes of `gpu.py`, each in a process of its own: one loads, compiles and warms up; what it gives is a turn.
 
 A turn returns its rate, in new tokens a second, or in positions learned a second.
 """
