@@ -3,7 +3,9 @@
 Example:
     >>> import kgpt2
     >>> lm = kgpt2.load("mini_zh")
-    >>> print(lm.generate("床前明月光", form="五绝", seed=1)[0])  # doctest: +SKIP
+    >>> poem = lm.generate("床前明月光", form="五绝", seed=1)[0]
+    >>> len(str(poem))
+    24
 """
 
 import importlib

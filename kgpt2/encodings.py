@@ -31,6 +31,10 @@ def told_encoding(data: bytes) -> str | None:
     Returns:
         UTF-16 or UTF-32 where a byte order mark says so, UTF-16LE, UTF-16BE, GB18030, BIG5 or its extensions CP950 and
         BIG5-HKSCS; None where the text is UTF-8, or none of these.
+
+    Example:
+        >>> told_encoding("春".encode("utf-16"))
+        'UTF-16'
     """
     for mark, name in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
@@ -55,7 +59,12 @@ def likelier_byte_order(data: bytes, encoding: str) -> str:
 
 
 def or_convert(encoding: str | None, name: str) -> str:
-    """How to convert a file to UTF-8, to go on a sentence with; "" where its encoding is not known."""
+    """How to convert a file to UTF-8, to go on a sentence with; "" where its encoding is not known.
+
+    Example:
+        >>> or_convert("gb18030", "poems.txt")
+        ', or convert it: iconv -f gb18030 -t UTF-8 poems.txt > utf8-poems.txt'
+    """
     return f", or convert it: iconv -f {encoding} -t UTF-8 {name} > utf8-{name}" if encoding else ""
 
 

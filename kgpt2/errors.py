@@ -41,7 +41,12 @@ def escaped(text: object, limit: int = _NAME) -> str:
 
 
 def quoted(value: object, limit: int = _NAME) -> str:
-    """A stranger's value as Python would write it, escaped and cut; what is large is never written out first."""
+    """A stranger's value as Python would write it, escaped and cut; what is large is never written out first.
+
+    Example:
+        >>> quoted("春")
+        "'春'"
+    """
     if isinstance(value, str):
         return repr(value if len(value) <= limit else f"{value[:limit]}…")
     try:
@@ -64,6 +69,11 @@ def _visible(character: str) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else ""."""
+    """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else "".
+
+    Example:
+        >>> near("stpes", ["steps", "epochs"])
+        '; did you mean steps?'
+    """
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -109,3 +109,50 @@ def test_every_public_function_and_class_of_the_library_is_described():
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Imports for type checking counted; those inside functions are the ways up that `HOOKS` names."""
+    graph = {name_of(path): sorted(targets(path)) for path in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+        if module not in done:
+            for target in graph[module]:
+                visit(target, (*above, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def name_of(path: Path) -> str:
+    parts = ("kgpt2", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def targets(path: Path) -> set[str]:
+    """The modules of kgpt2 that a file imports, outside functions."""
+    known = {name_of(one) for one in MODULES}
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module or "" for name in names.values()}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += ast.iter_child_nodes(node)
+    # A package whose __init__ is empty but for a line imports nothing in its turn.
+    return (found & known) - {name_of(path)}
+
+
+def test_bodies_are_short():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body
+                assert node.end_lineno - body[0].lineno < 50, f"{path.relative_to(PACKAGE)}: {node.name}"

@@ -45,6 +45,13 @@ class BertTokenizer:
 
     Raises:
         ValueError: a special token is missing from the vocabulary, or an added one is empty or very long.
+
+    Example:
+        >>> tokenizer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "春", "风"])
+        >>> tokenizer.encode("春风雨")
+        [4, 5, 1]
+        >>> tokenizer.decode([4, 5])
+        '春风'
     """
 
     def __init__(
@@ -180,12 +187,22 @@ class BertTokenizer:
 
 
 def split_words(text: str, do_lower_case: bool = False, strip_accents: bool = False) -> list[str]:
-    """Words, marks and CJK characters of a text, in order, as BERT's basic tokenizer splits it."""
+    """Words, marks and CJK characters of a text, in order, as BERT's basic tokenizer splits it.
+
+    Example:
+        >>> split_words("春风, Spring")
+        ['春', '风', ',', 'Spring']
+    """
     return _WORD.findall(normalise(text, do_lower_case, strip_accents))
 
 
 def normalise(text: str, do_lower_case: bool = False, strip_accents: bool = False) -> str:
-    """A text cleaned, every white space a plain one, and where asked for without accents and in lower case."""
+    """A text cleaned, every white space a plain one, and where asked for without accents and in lower case.
+
+    Example:
+        >>> normalise("Été", do_lower_case=True, strip_accents=True)
+        'ete'
+    """
     text = _SPACE.sub(" ", _REMOVED.sub("", text))
     if strip_accents and not text.isascii():
         text = _ACCENT.sub("", unicodedata.normalize("NFD", text))

@@ -59,7 +59,7 @@ def config_of(values: Mapping[str, Any]) -> Config:
 
     Example:
         >>> config_of({"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}}).train.batch_size
-        8
+        32
     """
     return _validated(values, lambda keys: escaped(".".join(keys)) or "the configuration")
 

@@ -177,6 +177,10 @@ def best_widths(counts: np.ndarray, most: int = WIDTHS) -> np.ndarray:
     Args:
         counts: int `(longest + 1,)`, how many rows there are of each length.
         most: of widths.
+
+    Example:
+        >>> best_widths(np.bincount([3, 3, 4, 9, 10]), most=2).tolist()
+        [4, 10]
     """
     lengths = np.flatnonzero(counts)
     rows = np.concatenate([[0], np.cumsum(counts[lengths])])

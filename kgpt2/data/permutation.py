@@ -18,6 +18,10 @@ def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
     """Where each of some places lies in a shuffled order of `size` things, int64.
 
     The same seed gives the same order, and every place of `range(size)` comes once.
+
+    Example:
+        >>> sorted(permuted(np.arange(5), 5, (0, 1)).tolist())
+        [0, 1, 2, 3, 4]
     """
     wide = math.isqrt(size - 1) + 1
     sides = np.uint64(wide), np.uint64(-(-size // wide))

@@ -17,7 +17,12 @@ def key_of(text: str) -> int:
 
 
 def split_of(text: str) -> str:
-    """The split that a text, or a group of texts by its name, belongs to: train, validation or test."""
+    """The split that a text, or a group of texts by its name, belongs to: train, validation or test.
+
+    Example:
+        >>> split_of("春眠不觉晓")
+        'train'
+    """
     place = key_of(text) / 2**64
     return next(name for name, (_, stop) in SPLITS.items() if place < stop)
 
@@ -29,6 +34,10 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
         keys: uint64 `(examples,)`.
         share: of the examples, how many (at least one key, and not all, where there are two and the share is not 0).
         seed: draws which.
+
+    Example:
+        >>> int(held_out(np.arange(100, dtype=np.uint64), 0.1, seed=0).sum())
+        10
     """
     if share == 0 or len(keys) == 0:
         return np.zeros(len(keys), bool)

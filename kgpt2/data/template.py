@@ -42,7 +42,12 @@ ANY_TEXT = Columns()
 
 
 def has(names: Container[str], template: str) -> bool:
-    """Whether the columns of a template are there."""
+    """Whether the columns of a template are there.
+
+    Example:
+        >>> has(["title"], "{title}")
+        True
+    """
     return all(name in names for name in _fields(template))
 
 
@@ -70,6 +75,10 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
 
     Raises:
         RequestError: it takes a column that is not there; the message lists those that are.
+
+    Example:
+        >>> fields("{title}：{text}", ["title", "text"], "poems.csv")
+        ['title', 'text']
     """
     names = list(_fields(template))
     columns = list(columns)
@@ -102,6 +111,10 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
 
     Raises:
         RequestError: a column holds neither text nor a number.
+
+    Example:
+        >>> fill("{title}：{text}", {"title": "春", "text": "花开"}, "poems.csv")
+        '春：花开'
     """
     if _fields(template) == (template,):
         return _value(row, template, where)
@@ -109,7 +122,12 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
 
 
 def listed(columns: Iterable[str]) -> str:
-    """Names of columns for an error: the first eight, and how many more there are."""
+    """Names of columns for an error: the first eight, and how many more there are.
+
+    Example:
+        >>> listed(["title", "text"])
+        "'title', 'text'"
+    """
     columns = list(columns)
     shown = ", ".join(repr(name) for name in columns[:8])
     return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

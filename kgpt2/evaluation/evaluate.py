@@ -36,7 +36,8 @@ def evaluate(
         WorkError: something has to be downloaded and cannot be.
 
     Example:
-        >>> kgpt2.evaluate("mini_zh", "samples/couplets")["perplexity"]  # doctest: +SKIP
+        >>> list(kgpt2.evaluate("mini_zh", "samples/couplets", limit=20))[:3]
+        ['loss', 'perplexity', 'bits_per_character']
     """
     lm = model if isinstance(model, LanguageModel) else load(os.fspath(model))
     return likelihood(lm, open_source(data, Options(**options)), Report(), stride, as_typed).report()

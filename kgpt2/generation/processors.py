@@ -25,6 +25,10 @@ def penalise_repetition(logits: Floats, history: Ints, penalty: float) -> Floats
     """Logits with those of the tokens in each row's history divided by the penalty (multiplied where negative).
 
     Source: Keskar et al. 2019, arXiv:1909.05858, in the form that transformers gave it.
+
+    Example:
+        >>> penalise_repetition(np.array([[2.0, -1.0, 1.0]]), np.array([[0, 1]]), 2.0)
+        array([[ 1., -2.,  1.]])
     """
     if penalty == 1:
         return logits
@@ -45,6 +49,10 @@ def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> Floats:
         logits: float `(rows, vocabulary)`.
         history: int `(rows, length)`, each row's text so far, start token and prompt included, `NOTHING` in front.
         n: length of the run; 0 bans nothing.
+
+    Example:
+        >>> ban_repeated_ngrams(np.zeros((1, 3)), np.array([[0, 1, 0]]), 2)
+        array([[  0., -inf,   0.]])
     """
     if n == 0 or history.shape[1] < n:
         return logits
@@ -57,7 +65,12 @@ def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> Floats:
 
 
 def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[int]]) -> Floats:
-    """Logits with the last token of each sequence at minus infinity where its other tokens have just come."""
+    """Logits with the last token of each sequence at minus infinity where its other tokens have just come.
+
+    Example:
+        >>> ban_sequences(np.zeros((1, 3)), np.array([[0, 1]]), [[1, 2]])
+        array([[  0.,   0., -inf]])
+    """
     banned = logits.copy() if sequences else logits
     for *before, last in sequences:
         if len(before) <= history.shape[1]:
@@ -67,7 +80,12 @@ def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[in
 
 
 def ban(logits: Floats, banned: Mask) -> Floats:
-    """Logits with the tokens of a boolean mask `(vocabulary,)` or `(rows, vocabulary)` at minus infinity."""
+    """Logits with the tokens of a boolean mask `(vocabulary,)` or `(rows, vocabulary)` at minus infinity.
+
+    Example:
+        >>> ban(np.zeros((1, 2)), np.array([True, False]))
+        array([[-inf,   0.]])
+    """
     return np.where(banned, -np.inf, logits)
 
 
@@ -97,6 +115,10 @@ def candidates(logits: Floats, settings: Settings) -> tuple[Ints, Floats]:
 
     Returns:
         Ids, ascending, and their probabilities, float64, which sum to 1.
+
+    Example:
+        >>> candidates(np.array([1.0, 3.0, 2.0]), Settings(sampler="top_k", k=2))[0]
+        array([1, 2])
     """
     k = settings.k if settings.sampler in ("top_k", "top_p") else 0
     ids: Ints
@@ -122,6 +144,10 @@ def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Ge
         logits: float `(rows, vocabulary)`, penalties and bans applied.
         settings: the sampler's.
         draws: a random generator for each row, so that a row's result does not depend on its neighbours.
+
+    Example:
+        >>> next_tokens(np.array([[1.0, 3.0]]), Settings(sampler="greedy"), [np.random.default_rng(0)])
+        array([1])
     """
     if settings.sampler == "greedy":
         return np.asarray(logits.argmax(axis=-1), np.int64)
@@ -135,13 +161,23 @@ def next_tokens(logits: Floats, settings: Settings, draws: Sequence[np.random.Ge
 
 
 def softmax(scores: Floats) -> Floats:
-    """Probabilities along the last axis, float64."""
+    """Probabilities along the last axis, float64.
+
+    Example:
+        >>> softmax(np.array([0.0, 0.0]))
+        array([0.5, 0.5])
+    """
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def log_probabilities(logits: Floats, tokens: Ints) -> NDArray[np.float64]:
-    """The log-probability of one token of each row, float64 `(rows,)`."""
+    """The log-probability of one token of each row, float64 `(rows,)`.
+
+    Example:
+        >>> log_probabilities(np.zeros((1, 2)), np.array([0])).round(2)
+        array([-0.69])
+    """
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=-1, keepdims=True)
     chosen = shifted[np.arange(len(shifted)), tokens]

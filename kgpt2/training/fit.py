@@ -63,12 +63,12 @@ def fit(
         Interrupted: the user stopped the run; the message says how to go on.
 
     Example:
-        >>> fitted = kgpt2.fit(
-        ...     {"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}, "train": {"epochs": 1}},
-        ...     out="runs/tang",
-        ... )  # doctest: +SKIP
-        >>> fitted.summary["validation"]["perplexity"]  # doctest: +SKIP
-        >>> print(fitted.load().generate("床前明月光", form="五绝", seed=1)[0])  # doctest: +SKIP
+        ::
+
+            config = {"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}, "train": {"epochs": 1}}
+            fitted = kgpt2.fit(config, out="runs/tang")
+            print(fitted.summary["validation"]["perplexity"])
+            print(fitted.load().generate("床前明月光", form="五绝", seed=1)[0])
     """
     resolved, folder = _resolved(config), _folder(config, out)
     console = Console(stderr=True)

@@ -38,7 +38,12 @@ def genre_of(form: Form) -> str:
 
 
 def mark_of(genre: str) -> str:
-    """The token of a genre, such as [七绝]."""
+    """The token of a genre, such as [七绝].
+
+    Example:
+        >>> mark_of("五绝")
+        '[五绝]'
+    """
     return f"[{genre}]"
 
 

@@ -18,12 +18,22 @@ Count = tuple[int, int]
 
 
 def same_shape(text: str, other: str) -> bool:
-    """Whether two texts have lines of equal lengths and the same marks at the same places."""
+    """Whether two texts have lines of equal lengths and the same marks at the same places.
+
+    Example:
+        >>> same_shape("春风，秋月。", "山高，水长。")
+        True
+    """
     return form_of_text(text) == form_of_text(other)
 
 
 def is_regulated(text: str) -> bool:
-    """Whether a text has the shape of a 绝句, a 律诗 or a couplet."""
+    """Whether a text has the shape of a 绝句, a 律诗 or a couplet.
+
+    Example:
+        >>> is_regulated("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+        True
+    """
     form = form_of_text(text)
     return regulated(form) or _is_couplet(form)
 
@@ -57,7 +67,12 @@ def rhymes_kept(text: str, system: System = "pingshui") -> Count:
 
 
 def characters_repeated(text: str) -> Count:
-    """Characters that the text had before."""
+    """Characters that the text had before.
+
+    Example:
+        >>> characters_repeated("山山水水")
+        (2, 4)
+    """
     counts = collections.Counter(filter(is_han, text))
     return counts.total() - len(counts), counts.total()
 

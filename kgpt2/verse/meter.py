@@ -24,7 +24,13 @@ _COUPLETS = (("甲", "乙"), ("丙", "丁"))
 
 
 def regulated(form: Form) -> bool:
-    """Whether the form is that of a 绝句 or 律诗: four or eight lines, all of five or all of seven characters."""
+    """Whether the form is that of a 绝句 or 律诗: four or eight lines, all of five or all of seven characters.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> regulated(parse("五绝")), regulated(parse("5,7"))
+        (True, False)
+    """
     lengths = [len(line) for line in lines_of(form)]
     return len(lengths) in (4, 8) and set(lengths) in ({5}, {7}) and not is_couplet(form)
 

@@ -63,6 +63,10 @@ def parse(pattern: str) -> Form:
 
     Raises:
         RequestError: the notation does not allow it.
+
+    Example:
+        >>> len(parse("五绝"))
+        24
     """
     text = NAMED.get(name_of(pattern), pattern).translate(_DIGITS)
     slots: list[Slot] = []
@@ -97,12 +101,22 @@ def parse(pattern: str) -> Form:
 
 
 def name_of(pattern: str) -> str:
-    """The name in `NAMED` of a form that is called otherwise; all else as it is."""
+    """The name in `NAMED` of a form that is called otherwise; all else as it is.
+
+    Example:
+        >>> name_of("五绝")
+        '五绝'
+    """
     return _OTHER_NAMES.get(pattern, pattern)
 
 
 def lines_of(form: Form) -> list[list[int]]:
-    """The places of each line: the runs of characters between marks."""
+    """The places of each line: the runs of characters between marks.
+
+    Example:
+        >>> [len(line) for line in lines_of(parse("七绝"))]
+        [7, 7, 7, 7]
+    """
     lines: list[list[int]] = [[]]
     for place, slot in enumerate(form):
         if slot.mark:
@@ -119,7 +133,12 @@ def sides_of(form: Form) -> list[Form]:
 
 
 def shape_of(form: Form) -> str:
-    """Characters and marks alone, such as `5，5。`."""
+    """Characters and marks alone, such as `5，5。`.
+
+    Example:
+        >>> shape_of(parse("五绝"))
+        '5，5。5，5。'
+    """
     shape = ""
     run = 0
     for slot in form:
@@ -132,7 +151,12 @@ def shape_of(form: Form) -> str:
 
 
 def form_of_text(text: str) -> Form:
-    """The form that a text has: a place for each of its characters and marks."""
+    """The form that a text has: a place for each of its characters and marks.
+
+    Example:
+        >>> shape_of(form_of_text("春风，秋月。"))
+        '2，2。'
+    """
     return tuple(Slot() if is_han(sign) else Slot(mark=sign) for sign in full_width(text) if not sign.isspace())
 
 

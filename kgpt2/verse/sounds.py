@@ -23,17 +23,31 @@ def tone_of(character: str, system: System = "pingshui") -> int:
     Args:
         character: one character.
         system: "pingshui": as classical verse uses it; "modern": as it is read today.
+
+    Example:
+        >>> tone_of("天"), tone_of("地")
+        (1, 2)
     """
     return _tones(system).get(character, 0)
 
 
 def rhymes_of(character: str, tone: int, system: System = "pingshui") -> frozenset[str]:
-    """The names of the rhymes that a character has in a tone (LEVEL or OBLIQUE); none: the table does not have it."""
+    """The names of the rhymes that a character has in a tone (LEVEL or OBLIQUE); none: the table does not have it.
+
+    Example:
+        >>> sorted(rhymes_of("天", LEVEL))
+        ['下平声一先']
+    """
     return _rhymes(system, tone).get(character, frozenset())
 
 
 def rhymes(tone: int, system: System = "pingshui") -> tuple[str, ...]:
-    """The names of all rhymes of a tone."""
+    """The names of all rhymes of a tone.
+
+    Example:
+        >>> len(rhymes(LEVEL))
+        30
+    """
     return tuple(dict.fromkeys(name for flag, name, _ in _rows(system) if flag == tone))
 
 
