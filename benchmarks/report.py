@@ -1,7 +1,8 @@
-"""benchmarks/RESULTS.md, made of the JSON files in benchmarks/results: nothing in it is typed by hand.
+"""benchmarks/RESULTS.md, one page made of the JSON files in benchmarks/records: nothing in it is typed by hand.
 
-python benchmarks/report.py
-python benchmarks/report.py --check   # exit status 1 where RESULTS.md is not what the files say
+python -m benchmarks.report
+python -m benchmarks.report --check   # exit status 1 where RESULTS.md is not what the files say
+python -m benchmarks.report generation gpu_decode   # every figure of some records, as tables
 """
 
 import argparse
@@ -16,41 +17,112 @@ RESULTS = HERE / "RESULTS.md"
 MACHINE = ("machine", "system", "device", "date", "python", *PACKAGES)
 # Recorded for the reader of the JSON; too long, or the same in every row, for a table.
 LEFT_OUT = ("killed_after_seconds", "resumed_from", "range", "memory_mb")
-INTRODUCTION = f"""# Recorded results
+# So many figures of a record stand on the page.
+SHOWN = 6
+INTRODUCTION = """# Recorded results
 
-Made by `python benchmarks/{Path(__file__).name}` from the files in `benchmarks/results`; what each
-measures, and how, is in the script that is named. Figures of one section were measured together; those of different
-sections may be from different days and machines, and are not to be compared. Ratios are medians of the rounds' own.
+Made by `python -m benchmarks.report` from the files in `benchmarks/records`, of which each holds all figures
+and their ranges; `python -m benchmarks.report NAME` shows those of one as tables. What was measured, and how, is
+in the script that is named. Figures of one record were measured together; those of different records may be from
+different days and machines, and are not to be compared. Ratios are medians of the rounds' own.
 """
 
 
 def main() -> None:
-    """Writes the document, or compares it."""
+    """Writes the page, compares it, or shows records."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="records to show")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    text = document(sorted((HERE / "results").glob("*.json")))
+    if options.names:
+        print(document([HERE / "records" / f"{name}.json" for name in options.names]))
+        return
+    text = page(sorted((HERE / "records").glob("*.json")))
     if options.check:
         raise SystemExit(int(not RESULTS.exists() or RESULTS.read_text("utf-8") != text))
     RESULTS.write_text(text, "utf-8")
 
 
-def document(paths: Sequence[Path]) -> str:
-    """The whole of it."""
-    sections = [INTRODUCTION]
+def page(paths: Sequence[Path]) -> str:
+    """A line for each record."""
+    lines = [INTRODUCTION, "| record | what | some figures | where, when |", "|---|---|---|---|"]
     for path in paths:
-        script = script_of(path.stem)
-        title = script.read_text("utf-8").split('"""')[1].splitlines()[0] if script else command_title(path.stem)
-        sections.append(f"## {path.stem}\n\n{title} " + (f"(`benchmarks/{script.name}`)" if script else ""))
-        content = json.loads(path.read_text("utf-8"))
-        for one in content if isinstance(content, list) else [content]:
+        contents = contents_of(path)
+        what = title_of(path).removesuffix(".")
+        lines.append(f"| [{path.stem}](records/{path.name}) | {what} | {figures(contents)} | {where(contents[0])} |")
+    return "\n".join(lines) + "\n"
+
+
+def figures(contents: Sequence[Mapping]) -> str:
+    """The ratios of a record, or its first numbers."""
+    found = [part for content in contents for part in ratios(content)]
+    if not found:
+        numbers = [pair for content in contents for pair in leaves(content) if is_number(pair[1])]
+        found = [f"{words(name)} {number(value)}" for name, value in numbers]
+    return "; ".join(found[:SHOWN]) + ("; …" if len(found) > SHOWN else "")
+
+
+def leaves(content: Mapping) -> Iterator[tuple[str, object]]:
+    """The values of a record without what it was measured on, its rows one after the other."""
+    for key, value in content.items():
+        if key in (*MACHINE, "environment"):
+            continue
+        rows = value if isinstance(value, list) else [value]
+        for row in rows:
+            yield from flatten(row, key if key != "rows" else "") if isinstance(row, dict) else [(key, row)]
+
+
+def ratios(content: Mapping) -> Iterator[str]:
+    """What routes reach beside the one that they are compared with, each row with its plain values in front."""
+    rows = content.get("rows")
+    for row in [content, *(rows if isinstance(rows, list) else [])]:
+        for key in row if isinstance(row, dict) else ():
+            if key.startswith("ratio_to_"):
+                base = key.removeprefix("ratio_to_")
+                told = ", ".join(f"{route} {value:g} x" for route, value in row[key].items() if route != base)
+                plain = [f"{words(name)} {row[name]}" for name in ("shape", "batch") if name in row]
+                yield f"{' '.join(plain)}{': ' if plain else ''}{told} {base}"
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a figure."""
+    return (isinstance(value, int | float) and not isinstance(value, bool)) or is_range(value)
+
+
+def where(content: Mapping) -> str:
+    """Machine, device and date."""
+    content = {**content.get("environment", {}), **content}
+    return ", ".join(str(content[key]) for key in ("machine", "device", "date") if key in content) or "not recorded"
+
+
+def document(paths: Sequence[Path]) -> str:
+    """Every figure of some records."""
+    sections = []
+    for path in paths:
+        sections.append(f"## {path.stem}\n\n{title_of(path)}")
+        for one in contents_of(path):
             sections.extend(section(one))
     return "\n\n".join(part.strip() for part in sections) + "\n"
 
 
+def contents_of(path: Path) -> list[Mapping]:
+    """What a record holds: one run, or several."""
+    content = json.loads(path.read_text("utf-8"))
+    return content if isinstance(content, list) else [content]
+
+
+def title_of(path: Path) -> str:
+    """What a record is of, and its script."""
+    script = script_of(path.stem)
+    if script is None:
+        return command_title(path.stem)
+    first = script.read_text("utf-8").split('"""')[1].splitlines()[0]
+    return f"{first} (`benchmarks/{script.relative_to(HERE)}`)"
+
+
 def script_of(stem: str) -> Path | None:
     """The script of a result: the one whose name it begins with; None for what a command of kgpt2 recorded."""
-    names = [path for path in HERE.glob("*.py") if (stem + "_").startswith(path.stem + "_")]
+    names = [path for path in HERE.glob("*/*.py") if (stem + "_").startswith(path.stem + "_")]
     return max(names, key=lambda path: len(path.stem), default=None)
 
 

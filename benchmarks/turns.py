@@ -40,7 +40,7 @@ def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: 
     """Lets routes take turns; one that fails is said so and left out.
 
     Args:
-        script: is started with `--serve ROUTE` and the arguments.
+        script: a module, started with `--serve ROUTE` and the arguments.
         routes: the environment that each adds.
         arguments: the same for every route.
         rounds: after one that does not count.
@@ -48,7 +48,7 @@ def take_turns(script: str, routes: Mapping[str, Mapping[str, str]], arguments: 
     servers: dict[str, turns.Route] = {}
     for name, added in routes.items():
         try:
-            servers[name] = turns.Route(name, [sys.executable, script, "--serve", name, *arguments], added)
+            servers[name] = turns.Route(name, [sys.executable, "-m", script, "--serve", name, *arguments], added)
             print(f"{name}: ready in {servers[name].startup:.1f} s", file=sys.stderr)
         except Kgpt2Error as error:
             print(f"{name}: failed\n{error}", file=sys.stderr)

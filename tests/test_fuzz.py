@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("arguments", [("--mutants", 40), ("--mutants", 0, "--structures")], ids=["mutants", "hostile"])
 def test_no_crash_no_hang_and_no_full_memory(process, arguments):
-    result = process("benchmarks/fuzz.py", *arguments, TOKENIZERS_PARALLELISM="false")
+    result = process("-m", "benchmarks.parity.fuzz", *arguments, TOKENIZERS_PARALLELISM="false")
     assert result.out, result.err
     report = json.loads(result.out)
     assert not {name: one["wrong"] for name, one in report["formats"].items() if one["wrong"]}

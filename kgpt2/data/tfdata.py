@@ -17,9 +17,9 @@ def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
     change from batch to batch. The cardinality is `count`.
 
     It draws batches by their number. `Dataset.from_generator` would be shorter, but where it has run once, everything
-    else in the process computes slower on a CPU: see benchmarks/tf_data_adapter.py. Nothing is tuned: the thread that
-    does it now and then sleeps on when an iterator is dropped, and holds up the process for as long as a minute: see
-    benchmarks/tf_data_stalls.py.
+    else in the process computes slower on a CPU: see benchmarks/speed/tf_data_adapter.py. Nothing is tuned: the thread
+    that does it now and then sleeps on when an iterator is dropped, and holds up the process for as long as a minute:
+    see benchmarks/speed/tf_data_stalls.py.
     """
     dtypes = [tf.int32, tf.int32, tf.int32, tf.float32]
 

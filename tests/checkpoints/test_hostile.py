@@ -287,7 +287,7 @@ def test_an_index_that_leads_out_of_the_folder(folder, model, name):
 @pytest.mark.parametrize("layout", hugging_face.FORMATS)
 def test_fuzz(folder, model, layout, monkeypatch):
     """Valid files with bytes changed, cut out and doubled: whatever comes of it is a result or one clear error."""
-    # A process for each damaged tree would take minutes: what crashes is in test_bounds and benchmarks/fuzz.py.
+    # A process for each damaged tree would take minutes: what crashes is in test_bounds and benchmarks/parity/fuzz.py.
     monkeypatch.setattr("kgpt2.checkpoints.formats.hdf5_probe._fells_its_reader", lambda path: False)
     path = hugging_face.write_weights(folder, model, layout)
     data = path.read_bytes()

@@ -1,20 +1,13 @@
 """Forms in the engine: whatever a model would rather say, every text has its form."""
 
-import sys
-
 import keras
 import pytest
 
 import kgpt2
+from benchmarks.verse.forms import DRAWN, FORMS, check
 from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
 from kgpt2.verse.notation import form_of_text, parse
-
-sys.path.insert(0, "benchmarks")
-try:
-    from forms import DRAWN, FORMS, check
-finally:
-    sys.path.pop(0)
 
 
 @pytest.fixture(scope="module", params=["openvino", pytest.param("keras", marks=pytest.mark.backends)])

@@ -68,7 +68,7 @@ def test_the_preset_is_the_same(tmp_path):
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="XLA on a CPU saves no memory: docs/training.md")
 def test_memory_is_saved(process):
     sizes = ["--sizes", "32x256", "--model", "8,4,128", "--vocabulary", "100", "--dtypes", "float32"]
-    result = process("benchmarks/training_memory.py", *sizes)
+    result = process("-m", "benchmarks.memory.training_memory", *sizes)
     assert result.status == 0, result.err
     plain, saving = json.loads(result.out)["rows"]
     assert saving["step_mb"] < 0.6 * plain["step_mb"]

