@@ -49,7 +49,7 @@ def main() -> None:
     poems, couplets = ([written(lm, "", seed, **how) for seed in SEEDS] for how in (POEMS, COUPLETS))
     unbound = [written(lm, UNBOUND, seed).removeprefix(UNBOUND) for seed in SEEDS]
     plan = prepare(load_config(CONFIG, [f"data.path={options.folder}"]))
-    learned = list(flat(plan.train.rows, plan.tokenizer.end_id).texts(plan.tokenizer.vocabulary))
+    learned = list(flat(plan.train.rows, plan.tokenizer).texts(plan.tokenizer.vocabulary))
     print(INTRODUCTION.format(date=datetime.date.today()))
     print(f"`kgpt2 generate --form 七绝 --tones strict --rhyme pingshui --seed SEED`\n\n{table(poems)}\n")
     print(f"`kgpt2 generate --form 对联 --tones strict --seed SEED`\n\n{table(couplets)}\n")

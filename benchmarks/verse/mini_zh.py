@@ -20,7 +20,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,14 @@ import numpy as np
 import kgpt2
 from benchmarks import pytorch, turns
 from benchmarks.verse.ngram import NGramModel, places_of
+from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.config.recipes import load_config
 from kgpt2.config.sections import Config
 from kgpt2.data.tokens import Rows
 from kgpt2.evaluation.scoring import Window, score_windows
 from kgpt2.evaluation.text_metrics import copy_rate
 from kgpt2.training.prepare import Plan, prepare
-from kgpt2.verse.genres import CI, COUPLET, mark_of
+from kgpt2.verse.genres import CI, COUPLET, GENRE_MARKS, TEXT_MARK, mark_of
 
 CONFIG = Path(__file__).parents[2] / "configs/mini_zh.yaml"
 ORDER = 5
@@ -101,7 +102,7 @@ def beside_ngrams(model: str, plan: Plan) -> dict:
     """Bits per character of all that is held out, and by kind."""
     lm = load_of(model, plan)
     vocabulary = plan.tokenizer.vocabulary
-    texts, learned = (flat(batches.rows, plan.tokenizer.end_id) for batches in (plan.validation, plan.train))
+    texts, learned = (flat(batches.rows, plan.tokenizer) for batches in (plan.validation, plan.train))
     ngrams = NGramModel(learned.ids, learned.places, len(vocabulary), ORDER)
     logprobs = {
         "model": model_logprobs(lm, texts),
@@ -128,7 +129,7 @@ def beside_ngrams(model: str, plan: Plan) -> dict:
 def beside_transformers(model: str, config: Config, plan: Plan) -> dict:
     """Bits per character of the model, and of one that transformers trained for all the steps of the configuration."""
     lm = load_of(model, plan)
-    texts = flat(plan.validation.rows, plan.tokenizer.end_id)
+    texts = flat(plan.validation.rows, plan.tokenizer)
     seed, epsilon = TRANSFORMERS[0]
     with tempfile.TemporaryDirectory() as folder:
         theirs = train_theirs(config, plan, seed, epsilon, Path(folder))
@@ -147,8 +148,8 @@ def load_of(model: str, plan: Plan):
     return lm
 
 
-def flat(rows: Rows, end_id: int) -> Texts:
-    """All rows, one after the other."""
+def flat(rows: Rows, tokenizer: BertTokenizer) -> Texts:
+    """All rows, one after the other, without the titles and keywords in front of some: every edition reads the same."""
     lengths, ids, learned = rows.lengths.astype(np.int64), [], []
     width = int(lengths.max())
     for some in np.array_split(np.arange(len(rows)), max(1, len(rows) // 8192)):
@@ -156,7 +157,22 @@ def flat(rows: Rows, end_id: int) -> Texts:
         inside = np.arange(width) < lengths[some][:, None]
         ids.append(tokens[inside])
         learned.append(counted[inside])
-    return Texts(np.concatenate(ids), places_of(lengths), np.concatenate(learned), np.cumsum(lengths), end_id)
+    every, counted = np.concatenate(ids), np.concatenate(learned)
+    kept = ~asked(every, np.cumsum(lengths), tokenizer.token_to_id)
+    owners = np.repeat(np.arange(len(lengths)), lengths)[kept]
+    lengths = np.bincount(owners, minlength=len(lengths))
+    return Texts(every[kept], places_of(lengths), counted[kept], np.cumsum(lengths), tokenizer.end_id)
+
+
+def asked(ids: np.ndarray, ends: np.ndarray, id_of: Mapping[str, int]) -> np.ndarray:
+    """Which tokens are a title, keywords or their marks, bool `(tokens,)`: from behind the genre to [正文]."""
+    marks = np.flatnonzero(ids == id_of.get(TEXT_MARK, -1))
+    starts = np.concatenate([[0], ends[:-1]])[np.searchsorted(ends, marks, side="right")]
+    begins = starts + 1 + np.isin(ids[starts + 1], [id_of[mark] for mark in GENRE_MARKS])
+    changes = np.zeros(len(ids) + 1, np.int64)
+    changes[begins] += 1
+    changes[marks + 1] -= 1
+    return np.cumsum(changes)[:-1] > 0
 
 
 def model_logprobs(lm, texts: Texts) -> np.ndarray:
@@ -164,16 +180,14 @@ def model_logprobs(lm, texts: Texts) -> np.ndarray:
     rows = np.split(np.arange(len(texts.ids)), texts.ends[:-1])
     windows = [Window(texts.ids[row], int(texts.learned[row].sum())) for row in rows]
     found = np.zeros(len(texts.ids))
-    for row, window, (logprobs, _) in zip(
-        rows, windows, score_windows(lm.runtime, windows, lm.tokenizer.pad_id), strict=True
-    ):
+    for row, window, (logprobs, _) in zip(rows, windows, score_windows(lm.runtime, windows), strict=True):
         found[row[-window.scored :]] = logprobs
     return found
 
 
 def peers(config: Config, plan: Plan, changed: list[str]) -> dict:
     """Bits per character after the same steps."""
-    texts = flat(plan.validation.rows, plan.tokenizer.end_id)
+    texts = flat(plan.validation.rows, plan.tokenizer)
     bits = {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)

@@ -7,10 +7,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
+from numpy.typing import NDArray
 
+from kgpt2.checkpoints.formats.int8_rows import SCALE, whole
 from kgpt2.checkpoints.tensors import DTYPES, StoredTensor, Tensors
 from kgpt2.errors import RequestError, escaped
 from kgpt2.files import require_regular
@@ -18,12 +21,13 @@ from kgpt2.files import require_regular
 MAX_TENSORS = 50_000  # gpt2-xl has 581
 
 _CODES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-_CODE_OF = {DTYPES[name]: code for code, name in _CODES.items()}
+_INT8 = "I8"
+_CODE_OF: dict[np.dtype[Any], str] = {DTYPES[name]: code for code, name in _CODES.items()} | {np.dtype(np.int8): _INT8}
 
 
 @contextlib.contextmanager
 def open_safetensors(path: Path) -> Iterator[Tensors]:
-    """The float tensors of a file by name; others (causal masks) are left out.
+    """The float tensors of a file by name, those of `int8_rows` made whole; others (causal masks) are left out.
 
     Raises:
         RequestError: the file is broken: the library checks that offsets, sizes and shapes agree with the file's.
@@ -38,15 +42,25 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
             slices = {name: file.get_slice(name) for name in names}
         except (safetensors.SafetensorError, OSError) as error:
             raise RequestError(f"{path}: not a safetensors file that can be read ({escaped(error, 200)})") from None
-        yield {
-            name: StoredTensor(
-                tuple(part.get_shape()),
-                DTYPES[_CODES[part.get_dtype()]],
-                functools.partial(_read, file, name, path),
-            )
-            for name, part in slices.items()
-            if part.get_dtype() in _CODES
-        }
+        yield dict(_stored(file, slices, path))
+
+
+def _stored(file: safetensors.safe_open, slices: Mapping[str, Any], path: Path) -> Iterator[tuple[str, StoredTensor]]:
+    rounded = {name for name, part in slices.items() if part.get_dtype() == _INT8 and name + SCALE in slices}
+    for name, part in slices.items():
+        shape = tuple(part.get_shape())
+        if name in rounded:
+            scale = slices[name + SCALE]
+            if len(shape) != 2 or scale.get_shape() != [shape[0]] or scale.get_dtype() not in _CODES:
+                raise RequestError(f"{path}: {escaped(name)} has not a scale for each of its rows")
+            yield name, StoredTensor(shape, DTYPES["float32"], functools.partial(_whole, file, name, path))
+        elif part.get_dtype() in _CODES and name.removesuffix(SCALE) not in rounded:
+            dtype = DTYPES[_CODES[part.get_dtype()]]
+            yield name, StoredTensor(shape, dtype, functools.partial(_read, file, name, path))
+
+
+def _whole(file: safetensors.safe_open, name: str, path: Path) -> NDArray[np.float32]:
+    return whole(_read(file, name, path), _read(file, name + SCALE, path))
 
 
 def _read(file: safetensors.safe_open, name: str, path: Path) -> np.ndarray:
