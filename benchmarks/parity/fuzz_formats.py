@@ -127,7 +127,7 @@ def _checkpoint(folder: Path) -> Sample:
     import keras
 
     from kgpt2.config.sections import Config
-    from kgpt2.training.snapshots import latest_checkpoint, save_checkpoint
+    from kgpt2.training.snapshots import latest_snapshot, save_snapshot
 
     config = Config.model_validate(
         {"model": {"from_scratch": {}}, "data": {"source": "samples/tang"}, "train": {"steps": 9}}
@@ -140,11 +140,11 @@ def _checkpoint(folder: Path) -> Sample:
         "samples": {"entries": [{"step": 1, "heading": "step 1", "texts": ["春"]}]},
         "seconds": 1.5,
     }
-    save_checkpoint(folder, 1, variables, progress, config, "data", 1)
+    save_snapshot(folder, 1, variables, progress, config, "data", 1)
     (place,) = (folder / "checkpoints").iterdir()
 
     def read() -> None:
-        if found := latest_checkpoint(folder, config, "data", lambda told: None):
+        if found := latest_snapshot(folder, config, "data", lambda told: None):
             found.restore(variables)
 
     return Sample(folder, [place / "progress.json", place / "state.zip"], read)

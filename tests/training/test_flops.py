@@ -3,7 +3,7 @@ import pytest
 
 from kgpt2.models import from_scratch
 from kgpt2.models.loading import count_parameters
-from kgpt2.training import meter as metering
+from kgpt2.training import token_meter as metering
 from kgpt2.training.flops import device_name, peak_flops, training_flops
 from kgpt2.training.token_meter import TokenMeter
 
