@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kgpt2.bench.comparison import SIDES
+from kgpt2.bench.turns import Spread
 from kgpt2.errors import RequestError
 from kgpt2.writing import whole_file
 
@@ -20,7 +22,7 @@ def require_format(path: str) -> None:
         raise RequestError(f"--plot: {path} must end in .{', .'.join(FORMATS)}")
 
 
-def draw_throughput(report: Mapping, path: Path) -> None:
+def draw_throughput(report: Mapping[str, Any], path: Path) -> None:
     """Tokens per second of each row, with the range of its rounds."""
     rows = report["rows"]
     figure = Figure(figsize=(8, 1.5 + 0.35 * len(rows)), layout="constrained")
@@ -38,7 +40,7 @@ def draw_throughput(report: Mapping, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_article(report: Mapping, path: Path) -> None:
+def draw_article(report: Mapping[str, Any], path: Path) -> None:
     """The seconds of the tutorial's calls: compiling, and writing."""
     calls = report["article"]["calls"]
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -57,7 +59,7 @@ def draw_article(report: Mapping, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_comparison(report: Mapping, path: Path) -> None:
+def draw_comparison(report: Mapping[str, Any], path: Path) -> None:
     """Each task and batch: tokens per second of the sides, side by side."""
     rows = report["rows"]
     figure = Figure(figsize=(4 * len(rows), 3.6), layout="constrained")
@@ -71,7 +73,7 @@ def draw_comparison(report: Mapping, path: Path) -> None:
     _save(figure, path)
 
 
-def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Mapping[str, float]], colours: Sequence[str]) -> None:
+def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Spread], colours: Sequence[str]) -> None:
     medians = [rate["median"] for rate in rates]
     below = [rate["median"] - rate["min"] for rate in rates]
     above = [rate["max"] - rate["median"] for rate in rates]

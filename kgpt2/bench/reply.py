@@ -2,11 +2,21 @@
 
 import time
 from collections.abc import Callable
+from typing import TypedDict
 
 from kgpt2.bench.environment import device, forget_peak, peak_memory
+from kgpt2.bench.turns import Answer, Request
 
 
-def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict], dict]:
+class Timed(TypedDict):
+    """A piece of work: its rate, the highest memory since the first request (None: not told), and where it ran."""
+
+    tokens_per_second: float
+    peak_memory_mb: float | None
+    device: str
+
+
+def timed(work: Callable[[], object], tokens: int) -> Answer:
     """Warms work up, and gives what does it once a request.
 
     Args:
@@ -14,13 +24,12 @@ def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict], d
         tokens: that it reads or writes.
 
     Returns:
-        Takes a request, whatever it holds, and replies with "tokens_per_second", "peak_memory_mb" (the highest since
-        the first request) and "device".
+        Takes a request, whatever it holds, and replies with `Timed`.
     """
     work()
     forget_peak()
 
-    def answer(request: dict) -> dict:
+    def answer(request: Request) -> Timed:
         began = time.perf_counter()
         done = work()
         seconds = done if isinstance(done, float) else time.perf_counter() - began
