@@ -165,7 +165,7 @@ def model_logprobs(lm, texts: Texts) -> np.ndarray:
     windows = [Window(texts.ids[row], int(texts.learned[row].sum())) for row in rows]
     found = np.zeros(len(texts.ids))
     for row, window, (logprobs, _) in zip(
-        rows, windows, score_windows(lm.runtime, windows, lm.tokenizer.pad_id), strict=True
+        rows, windows, score_windows(lm.runtime, windows), strict=True
     ):
         found[row[-window.scored :]] = logprobs
     return found

@@ -14,7 +14,9 @@ from kgpt2.errors import RequestError
 BATCH = 32
 
 
-def bert_score(texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None) -> dict:
+def bert_score(
+    texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None
+) -> dict[str, float]:
     """Means over pairs.
 
     Args:

@@ -32,7 +32,7 @@ def evaluate_generated(
     settings: Settings,
     training: Iterable[str],
     bert: str | None = None,
-) -> tuple[dict[str, float], list[Generation]]:
+) -> tuple[dict[str, float | None], list[Generation]]:
     """Continues the beginnings of texts and scores the completions.
 
     Args:
@@ -60,7 +60,11 @@ def evaluate_generated(
     ready = lm.prepare(prompts, settings)
     generations = list(generate(lm.decoder(settings), ready, Clock()))
     texts = [generation.completion for generation in generations]
-    report = {"texts": len(texts), **reference_metrics(texts, references), **free_metrics(texts)}
+    report: dict[str, float | None] = {
+        "texts": len(texts),
+        **reference_metrics(texts, references),
+        **free_metrics(texts),
+    }
     report["unknown_fraction"] = _unknown(lm, generations)
     whole = [generation.text for generation in generations]
     report |= form_metrics(whole, [one.text + reference for one, reference in zip(ready, references, strict=True)])
@@ -73,6 +77,6 @@ def evaluate_generated(
 
 
 def _unknown(lm: LanguageModel, generations: Sequence[Generation]) -> float:
-    unknown_id = getattr(lm.tokenizer, "unknown_id", None)
+    unknown_id: int | None = getattr(lm.tokenizer, "unknown_id", None)
     new = [token for one in generations for token in one.token_ids[len(one.token_ids) - one.new_tokens :]]
-    return new.count(unknown_id) / len(new) if new else 0.0
+    return new.count(unknown_id) / len(new) if new and unknown_id is not None else 0.0

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.data.example import Example
 from kgpt2.data.tokens import encode
 from kgpt2.errors import RequestError
 from kgpt2.evaluation.perplexity import perplexity
-from kgpt2.generation.codec import Codec
 from kgpt2.generation.processors import Floats, Ints, log_probabilities
 from kgpt2.generation.runtime import Runtime
 
@@ -79,7 +79,7 @@ class Window:
 
 def score(
     runtime: Runtime,
-    codec: Codec,
+    tokenizer: Tokenizer,
     examples: Iterable[Example],
     stride: int | None = None,
     unknown_id: int | None = None,
@@ -88,7 +88,7 @@ def score(
 
     Args:
         runtime: computes the logits.
-        codec: the tokenizer.
+        tokenizer: the model's.
         examples: one after the other; nothing is deduplicated.
         stride: how far the window moves over a text that is longer than the context: each target is scored once, with
             at least `context - stride` tokens before it (but for the text's first). None: half the context.
@@ -104,7 +104,7 @@ def score(
     waiting: list[Window] = []
     examples = iter(examples)
     while some := list(itertools.islice(examples, 256)):
-        table = encode(some, codec)
+        table = encode(some, tokenizer)
         for number, example in enumerate(some):
             total.examples += 1
             total.characters += len(example.text)

@@ -26,7 +26,8 @@ def reference_metrics(texts: Sequence[str], references: Sequence[str]) -> dict[s
         bleu (Papineni et al. 2002) and chrf (Popović 2015), corpus scores of sacrebleu over characters; rouge_l (Lin
         2004), meteor, precision, recall and f1 of the characters, means over texts.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     pairs = list(zip(texts, references, strict=True))
     overlaps = [overlap(text, reference) for text, reference in pairs]
@@ -67,12 +68,12 @@ def distinct(texts: Iterable[str], n: int) -> float:
 
 def self_bleu(texts: Sequence[str]) -> float:
     """The mean BLEU of a text against the others (of at most `SELF_BLEU_TEXTS`, drawn); 0 for a single text."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     if len(texts) < 2:
         return 0.0
     metric = BLEU(tokenize="char", effective_order=True)
-    chosen = range(len(texts))
+    chosen: Sequence[int] = range(len(texts))
     if len(texts) > SELF_BLEU_TEXTS:
         chosen = sorted(random.Random(0).sample(chosen, SELF_BLEU_TEXTS))
     kept = [texts[number] for number in chosen]
@@ -110,7 +111,8 @@ def meteor(text: str, reference: str) -> float:
     places: dict[str, list[int]] = collections.defaultdict(list)
     for place, character in enumerate(reference):
         places[character].append(place)
-    matched, last = [], -2
+    matched: list[int | None] = []
+    last = -2
     for character in text:
         left = places[character]
         if left:
