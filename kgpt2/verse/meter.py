@@ -20,7 +20,7 @@ _FIVE = {"甲": "中仄平平仄", "乙": "平平仄仄平", "丙": "中平平�
 _SEVEN = {"甲": "中平中仄平平仄", "乙": "中仄平平仄仄平", "丙": "中仄中平平仄仄", "丁": "中平中仄仄平平"}
 # 仄起 and 平起 (of lines of five), each with the first line unrhymed and rhymed.
 _ORDERS = ("甲乙丙丁", "丁乙丙丁", "丙丁甲乙", "乙丁甲乙")
-_COUPLETS = ("甲乙", "丙丁")
+_COUPLETS = (("甲", "乙"), ("丙", "丁"))
 
 
 def regulated(form: Form) -> bool:

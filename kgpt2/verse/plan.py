@@ -76,6 +76,8 @@ class Need:
 
 # How many characters or marks a writer has that will do.
 Supply = Callable[[Need], int]
+# Places that rhyme with each other, their tone, and the rhymes that fit by how many characters there are.
+RhymeSet = tuple[Sequence[int], int, Mapping[str, int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +88,14 @@ class Plans:
         form: the places, prompt included.
         begun: how many of them the prompt fills.
         ways: for each part of the form that is chosen by itself the tones that fit.
-        rhymes: for each of the ways of the first part its sets of rhyming places, each with the tone and the weights of
-            the rhymes that fit.
+        rhymes: for each of the ways of the first part its sets of rhyming places.
         system: the tables to go by.
     """
 
     form: Form
     begun: int
     ways: Sequence[Sequence[Pattern]]
-    rhymes: Sequence[Sequence[tuple[Sequence[int], int, Mapping[str, int]]]]
+    rhymes: Sequence[Sequence[RhymeSet]]
     system: System
 
     @property
@@ -257,9 +258,7 @@ def _clash(sign: str, tone: int, system: System) -> bool:
     return bool(known) and not known & tone
 
 
-def _rhymes(
-    rules: Rules, form: Form, pattern: Pattern, given: Mapping[int, str], supply: Supply
-) -> list[tuple[list[int], int, dict[str, int]]]:
+def _rhymes(rules: Rules, form: Form, pattern: Pattern, given: Mapping[int, str], supply: Supply) -> list[RhymeSet]:
     """Sets of rhyming places, the tone of each, and the rhymes that fit, by how many characters there are."""
     sets = [
         (tone, [place for place, slot in enumerate(form) if slot.rhymes and slot.tone == tone])
@@ -273,7 +272,7 @@ def _rhymes(
         sets = [(LEVEL, rhyme_places(form, pattern))]
     if not any(places for _, places in sets):
         raise RequestError(f"--rhyme: nothing rhymes in the form {_name(rules)}; mark what should with R or r")
-    found = []
+    found: list[RhymeSet] = []
     for tone, places in sets:
         if places:
             weights = {name: supply(Need("", tone, name, rules.system)) for name in rhymes(tone, rules.system)}
@@ -290,7 +289,7 @@ def _fits(character: str, tone: int, name: str, rules: Rules) -> bool:
     return not known or name in rhymes_of(character, tone, rules.system)
 
 
-def _why_no_rhyme(sets, given: Mapping[int, str], rules: Rules) -> str:
+def _why_no_rhyme(sets: Sequence[RhymeSet], given: Mapping[int, str], rules: Rules) -> str:
     words = [given[place] for places, _, weights in sets if not weights for place in places if place in given]
     if words:
         return f"{'、'.join(words)} of the prompt and the form cannot rhyme"

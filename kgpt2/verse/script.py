@@ -2,6 +2,10 @@
 
 import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import opencc
 
 _CONVERSION = {"simplified": "t2s", "traditional": "s2t"}
 
@@ -11,14 +15,14 @@ def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
     if script is None:
         return list(texts)
     # OpenCC pays for each call, not for each character.
-    converted = _converter(script).convert("\0".join(texts)).split("\0")
+    converted: list[str] = _converter(script).convert("\0".join(texts)).split("\0")
     if len(converted) == len(texts):
         return converted
     return [_converter(script).convert(text) for text in texts]  # a text holds a NUL itself
 
 
 @functools.cache
-def _converter(script: str):
+def _converter(script: str) -> "opencc.OpenCC":
     import opencc
 
     return opencc.OpenCC(_CONVERSION[script])
