@@ -10,7 +10,7 @@ import numpy as np
 from kgpt2.errors import RequestError, escaped
 
 # Little-endian, whatever the machine: so are all the files.
-DTYPES = {
+DTYPES: dict[str, np.dtype] = {
     "float64": np.dtype("<f8"),
     "float32": np.dtype("<f4"),
     "float16": np.dtype("<f2"),

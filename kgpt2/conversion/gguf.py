@@ -7,12 +7,16 @@ Sources: the format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; 
 import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.errors import RequestError, WorkError
+
+if TYPE_CHECKING:
+    import gguf
 
 _BLOCK = {
     "ln_1": "attn_norm",
@@ -46,13 +50,18 @@ def require_gguf(checkpoint: Checkpoint) -> None:
         RequestError: llama.cpp has no GPT-2 with such a vocabulary.
         WorkError: the package gguf is missing.
     """
+    _bpe_tokenizer(checkpoint)
+    if importlib.util.find_spec("gguf") is None:
+        raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
+
+
+def _bpe_tokenizer(checkpoint: Checkpoint) -> BpeTokenizer:
     if not isinstance(checkpoint.tokenizer, BpeTokenizer):
         raise RequestError(
             f"{checkpoint.folder}: a BERT vocabulary; llama.cpp runs GPT-2 with byte-level BPE only, "
             "so this model cannot become a GGUF file"
         )
-    if importlib.util.find_spec("gguf") is None:
-        raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
+    return checkpoint.tokenizer
 
 
 def write_gguf(
@@ -101,10 +110,10 @@ def write_gguf(
         writer.close()
 
 
-def _add_description(writer, checkpoint: Checkpoint, dtype: str) -> None:
+def _add_description(writer: "gguf.GGUFWriter", checkpoint: Checkpoint, dtype: str) -> None:
     import gguf
 
-    shape, tokenizer = checkpoint.shape, checkpoint.tokenizer
+    shape, tokenizer = checkpoint.shape, _bpe_tokenizer(checkpoint)
     file_types = {
         "float32": gguf.LlamaFileType.ALL_F32,
         "float16": gguf.LlamaFileType.MOSTLY_F16,

@@ -1,6 +1,7 @@
 """HDF5 files of weights, with nothing in them that leads out of the file or claims what is not there."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class _Tree:
     """
 
     def __init__(self, where: str):
-        self._where, self._met = where, set()
+        self._where = where
+        self._met: set[int] = set()
 
     def datasets(self, group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, StoredTensor]]:
         """The float datasets below a group by their path."""
@@ -69,7 +71,7 @@ class _Tree:
                 yield from self.datasets(item, f"{prefix}{name}/", depth + 1)
             elif isinstance(item, h5py.Dataset) and (dtype := _float_type(item)) is not None:
                 _require_plain(item, escaped(prefix + name), self._where)
-                yield prefix + name, StoredTensor(item.shape, dtype, lambda item=item, dtype=dtype: _read(item, dtype))
+                yield prefix + name, StoredTensor(item.shape, dtype, functools.partial(_read, item, dtype))
 
     def _object(self, group: h5py.Group, name: str, path: str) -> h5py.HLObject:
         """What a name stands for, met for the first time: through links of links a small file has endless paths."""

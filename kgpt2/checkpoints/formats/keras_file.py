@@ -73,23 +73,28 @@ def open_keras(path: Path, shape: Shape) -> Iterator[Tensors]:
     """
     with open_hdf5(path) as datasets:
         found = {_plain(name): tensor for name, tensor in datasets.items()}
-        shapes, tensors, used = shape.tensors(), {}, set()
+        shapes = shape.tensors()
+        tensors: dict[str, StoredTensor] = {}
+        used: set[str] = set()
         for name, place in keras_places(shape).items():
-            parts = [found.get(_plain(part)) for part in place.paths]
             used.update(map(_plain, place.paths))
-            for part, tensor in zip(place.paths, parts, strict=True):
-                if tensor is None:
-                    raise RequestError(f"{path}: the weights do not fit config.json ({part} is missing)")
-                if tensor.shape != place.shape:
-                    raise RequestError(
-                        f"{path}: the weights do not fit config.json "
-                        f"({part} is {quoted(tensor.shape)}, not {place.shape})"
-                    )
+            parts = [_part(path, found, part, place.shape) for part in place.paths]
             tensors[name] = _joined(parts, shapes[name])
         surplus = sorted(set(found) - used)
         if surplus:
             raise RequestError(f"{path}: the weights do not fit config.json ({escaped(surplus[0])} is too many)")
         yield tensors
+
+
+def _part(path: Path, found: Tensors, name: str, shape: tuple[int, ...]) -> StoredTensor:
+    tensor = found.get(_plain(name))
+    if tensor is None:
+        raise RequestError(f"{path}: the weights do not fit config.json ({name} is missing)")
+    if tensor.shape != shape:
+        raise RequestError(
+            f"{path}: the weights do not fit config.json ({name} is {quoted(tensor.shape)}, not {shape})"
+        )
+    return tensor
 
 
 def write_keras(path: Path, shape: Shape, arrays: Iterable[tuple[str, np.ndarray]]) -> None:

@@ -1,6 +1,7 @@
 """`model.safetensors`: read with the safetensors library, written tensor by tensor."""
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -41,7 +42,7 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
             name: StoredTensor(
                 tuple(part.get_shape()),
                 DTYPES[_CODES[part.get_dtype()]],
-                lambda name=name: _read(file, name, path),
+                functools.partial(_read, file, name, path),
             )
             for name, part in slices.items()
             if part.get_dtype() in _CODES

@@ -9,7 +9,7 @@ Source of the instructions: the standard library's `pickletools`.
 import dataclasses
 import pickletools
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import IO, Any
 
 from kgpt2.errors import RequestError, escaped
 
@@ -74,7 +74,7 @@ class TensorView:
     strides: tuple[int, ...]
 
 
-def read_pickle(file: BinaryIO, where: str) -> object:
+def read_pickle(file: IO[bytes], where: str) -> object:
     """The value that a pickle describes; the file is left right behind it.
 
     Args:
@@ -89,7 +89,8 @@ def read_pickle(file: BinaryIO, where: str) -> object:
     """
     machine = _Machine(where)
     try:
-        for number, (operation, argument, _) in enumerate(pickletools.genops(_Bounded(file, where))):
+        instructions = pickletools.genops(_Bounded(file, where))  # type: ignore[arg-type]  # it only reads and tells
+        for number, (operation, argument, _) in enumerate(instructions):
             if number == MAX_INSTRUCTIONS:
                 raise RequestError(f"{where}: refused, the description of its tensors is too large")
             machine.run(operation.name, argument)
@@ -103,7 +104,7 @@ def read_pickle(file: BinaryIO, where: str) -> object:
 class _Bounded:
     """A file of which no more than `MAX_BYTES` are read, however much a length in it asks for."""
 
-    def __init__(self, file: BinaryIO, where: str):
+    def __init__(self, file: IO[bytes], where: str):
         self._file, self._where, self._left = file, where, MAX_BYTES
         self.tell = file.tell
 
@@ -129,16 +130,16 @@ class _Machine:
 
     def __init__(self, where: str):
         self.where = where
-        self.stack: list = []
-        self.below: list[list] = []
-        self.memo: dict[int, object] = {}
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
 
     def result(self) -> object:
         _require(not self.below)
         (value,) = self.stack
         return value
 
-    def run(self, operation: str, argument) -> None:
+    def run(self, operation: str, argument: Any) -> None:
         if operation in ("PROTO", "FRAME", "STOP"):
             return
         if operation in _VALUES:
@@ -165,58 +166,58 @@ class _Machine:
                 )
             method(argument)
 
-    def _pop_mark(self) -> list:
+    def _pop_mark(self) -> list[Any]:
         values, self.stack = self.stack, self.below.pop()
         return values
 
-    def _tuple(self, _) -> None:
+    def _tuple(self, _: object) -> None:
         values = self._pop_mark()
         self.stack.append(tuple(values))
 
-    def _tuple1(self, _) -> None:
+    def _tuple1(self, _: object) -> None:
         self.stack[-1:] = [tuple(self.stack[-1:])]
 
-    def _tuple2(self, _) -> None:
+    def _tuple2(self, _: object) -> None:
         self.stack[-2:] = [tuple(self.stack[-2:])]
 
-    def _tuple3(self, _) -> None:
+    def _tuple3(self, _: object) -> None:
         self.stack[-3:] = [tuple(self.stack[-3:])]
 
-    def _list(self, _) -> None:
+    def _list(self, _: object) -> None:
         values = self._pop_mark()
         self.stack.append(values)
 
-    def _dict(self, _) -> None:
+    def _dict(self, _: object) -> None:
         values = self._pop_mark()
         self.stack.append(_pairs(zip(values[::2], values[1::2], strict=True)))
 
-    def _append(self, _) -> None:
+    def _append(self, _: object) -> None:
         value = self.stack.pop()
         _require(isinstance(self.stack[-1], list))
         self.stack[-1].append(value)
 
-    def _appends(self, _) -> None:
+    def _appends(self, _: object) -> None:
         values = self._pop_mark()
         _require(isinstance(self.stack[-1], list))
         self.stack[-1].extend(values)
 
-    def _setitem(self, _) -> None:
+    def _setitem(self, _: object) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         _require(isinstance(self.stack[-1], dict))
         self.stack[-1].update(_pairs([(key, value)]))
 
-    def _setitems(self, _) -> None:
+    def _setitems(self, _: object) -> None:
         values = self._pop_mark()
         _require(isinstance(self.stack[-1], dict))
         self.stack[-1].update(_pairs(zip(values[::2], values[1::2], strict=True)))
 
-    def _pop(self, _) -> None:
+    def _pop(self, _: object) -> None:
         self.stack.pop()
 
     def _global(self, argument: str) -> None:
         self._name(*argument.split(" ", 1))
 
-    def _stack_global(self, _) -> None:
+    def _stack_global(self, _: object) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         self._name(module, name)
 
@@ -230,13 +231,13 @@ class _Machine:
             )
         self.stack.append(Name(module, name))
 
-    def _binpersid(self, _) -> None:
+    def _binpersid(self, _: object) -> None:
         kind, storage, key, _, size, *_ = self.stack.pop()
         _require(kind == "storage" and isinstance(storage, Name) and storage.name in STORAGES)
         _require(isinstance(key, str) and _is_count(size))
         self.stack.append(Storage(key, STORAGES[storage.name], size))
 
-    def _reduce(self, _) -> None:
+    def _reduce(self, _: object) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         _require(isinstance(function, Name) and isinstance(arguments, tuple))
         if function.name == "OrderedDict":
@@ -250,7 +251,7 @@ class _Machine:
         else:
             self.stack.append(_tensor_view(*arguments[:4]))
 
-    def _build(self, _) -> None:
+    def _build(self, _: object) -> None:
         # torch hangs `_metadata` on the state dict: versions of modules, nothing that weights need.
         self.stack.pop()
         _require(isinstance(self.stack[-1], dict))
@@ -268,7 +269,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def _spent(pairs: list) -> list:
+def _spent(pairs: list[Any]) -> list[Any]:
     """The pairs of a dictionary (Python 2's way to pickle one), which cannot be had a second time from the memo."""
     _require(isinstance(pairs, list))
     taken = pairs[:]
@@ -276,7 +277,7 @@ def _spent(pairs: list) -> list:
     return taken
 
 
-def _pairs(pairs: Iterable) -> dict:
+def _pairs(pairs: Iterable[Any]) -> dict[Any, Any]:
     """A dictionary with plain keys: the hash of a tuple is computed from all that it holds, again for each place."""
     found = {}
     for key, value in pairs:

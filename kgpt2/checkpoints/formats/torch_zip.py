@@ -10,6 +10,8 @@ from kgpt2.errors import RequestError, escaped, quoted
 # What zipfile raises for one broken archive or another.
 BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
 _CHUNK = 1 << 20
+# What lies before an entry: its mark, and the lengths of two names that follow.
+_HEADER, _MARK = struct.Struct("<4s22xHH"), b"PK\3\4"
 
 
 class TorchZip:
@@ -82,12 +84,13 @@ class TorchZip:
     def _bytes(self, entry: zipfile.ZipInfo, start: int, count: int) -> bytes:
         """Straight from the file: `zipfile` would read all that lies before."""
         file = self._archive.fp
+        if file is None:
+            raise ValueError("the archive is closed")
         file.seek(entry.header_offset)
-        header = file.read(zipfile.sizeFileHeader)
-        names = struct.unpack("<4s22xHH", header)
-        if names[0] != zipfile.stringFileHeader:
+        mark, *names = _HEADER.unpack(file.read(_HEADER.size))
+        if mark != _MARK:
             raise zipfile.BadZipFile("no entry where its directory says")
-        file.seek(entry.header_offset + zipfile.sizeFileHeader + names[1] + names[2] + start)
+        file.seek(entry.header_offset + _HEADER.size + sum(names) + start)
         data = file.read(count)
         if len(data) != count:
             raise EOFError(f"{len(data)} of {count} bytes are there")
