@@ -1,11 +1,12 @@
 """Files read strictly: plain ones alone, of bearable size, in UTF-8."""
 
+import io
 import json
 import os
 import re
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from kgpt2.encodings import or_convert, told_encoding
 from kgpt2.errors import RequestError, escaped
@@ -81,7 +82,7 @@ def require_regular(path: Path, what: str = "file") -> None:
         raise RequestError(f"{path}: refused, no regular file (a {what} was expected, not a FIFO or a device)")
 
 
-def open_regular(path: Path, what: str = "file") -> BinaryIO:
+def open_regular(path: Path, what: str = "file") -> io.BufferedReader:
     """Opens a plain file to read its bytes.
 
     Raises:
@@ -146,7 +147,7 @@ def json_fault(error: ValueError | RecursionError) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
 
 
-def read_object(path: Path, what: str = "file") -> dict:
+def read_object(path: Path, what: str = "file") -> dict[str, Any]:
     """The content of a UTF-8 JSON file that holds an object.
 
     Raises:

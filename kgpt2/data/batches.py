@@ -137,20 +137,20 @@ class Batches:
     def _members(self, step: int) -> tuple[int, np.ndarray]:
         """Which batch of the plan a step is, and its rows."""
         epoch, number = divmod(step, self.per_epoch)
-        batch = number if self.shuffle_seed is None else int(self._batch_order(epoch)[number])
+        seed = self.shuffle_seed
+        batch = number if seed is None else int(self._batch_order(seed, epoch)[number])
         places = np.arange(self._starts[batch], self._starts[batch + 1])
-        if self.shuffle_seed is not None:
+        if seed is not None:
             first_class, last_class = self._class_of(places[[0, -1]])
             for one in range(first_class, last_class + 1):
                 first, stop = self._classes[one : one + 2]
                 inside = (places >= first) & (places < stop)
-                seed = (self.shuffle_seed, epoch, 1 + one)
-                places[inside] = first + permuted(places[inside] - first, int(stop - first), seed)
+                places[inside] = first + permuted(places[inside] - first, int(stop - first), (seed, epoch, 1 + one))
         return batch, self._order[places]
 
-    def _batch_order(self, epoch: int) -> np.ndarray:
+    def _batch_order(self, seed: int, epoch: int) -> np.ndarray:
         if self._shuffled[0] != epoch:
-            self._shuffled = epoch, np.random.default_rng((self.shuffle_seed, epoch)).permutation(self.per_epoch)
+            self._shuffled = epoch, np.random.default_rng((seed, epoch)).permutation(self.per_epoch)
         return self._shuffled[1]
 
     def _shape(self, batch: int) -> tuple[int, int]:

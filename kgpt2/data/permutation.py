@@ -9,11 +9,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 _ROUNDS = 6
 
 
-def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
+def permuted(places: NDArray[np.integer], size: int, seed: Sequence[int]) -> NDArray[np.int64]:
     """Where each of some places lies in a shuffled order of `size` things, int64.
 
     The same seed gives the same order, and every place of `range(size)` comes once.
@@ -28,11 +29,13 @@ def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=32)
-def _keys(seed: tuple[int, ...]) -> np.ndarray:
-    return np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)
+def _keys(seed: tuple[int, ...]) -> NDArray[np.uint64]:
+    return np.asarray(np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64), np.uint64)
 
 
-def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.ndarray) -> np.ndarray:
+def _rounds(
+    numbers: NDArray[np.uint64], sides: tuple[np.uint64, np.uint64], keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
     left, right = np.divmod(numbers, sides[1])
     for left_key, right_key in zip(keys[::2], keys[1::2], strict=True):
         left = (left + mix(right + left_key) % sides[0]) % sides[0]
@@ -40,7 +43,7 @@ def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.nd
     return left * sides[1] + right
 
 
-def mix(numbers: np.ndarray) -> np.ndarray:
+def mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014)."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.permutation import mix
 
@@ -22,7 +23,7 @@ def split_of(text: str) -> str:
     return next(name for name, (_, stop) in SPLITS.items() if place < stop)
 
 
-def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
+def held_out(keys: NDArray[np.uint64], share: float, seed: int) -> NDArray[np.bool_]:
     """Which examples to hold out, bool `(examples,)`; equal keys are held out together.
 
     Args:
@@ -38,6 +39,6 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
         block = slice(start, start + _BLOCK)
         drawn[block] = mix(keys[block] ^ mask) >> np.uint64(32)
     last = max(round(len(keys) * share), 1) - 1
-    limit = np.partition(drawn, last)[last]
+    limit: np.uint32 = np.partition(drawn, last)[last]
     chosen = drawn <= limit
     return drawn < limit if chosen.all() else chosen

@@ -6,10 +6,13 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from kgpt2.errors import RequestError
 from kgpt2.files import open_regular
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # Characters or bytes. A novel has 2 million; a longer line is no example that anything could be learned from.
 MAX_LINE = 16 << 20
@@ -55,7 +58,7 @@ class _Unfolding(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         count = self._file.readinto(buffer)
         self._unfolded += count
         if self._unfolded > _UNLOOKED and self._unfolded > _TIMES * self._raw.tell():

@@ -33,9 +33,10 @@ def _without_notes(text: str) -> str:
     return text
 
 
-def _one_stop(run: re.Match) -> str:
+def _one_stop(run: re.Match[str]) -> str:
     """What ends a sentence outlives what does not; the first outlives the others."""
-    return next((mark for mark in run[0] if mark in "。？！"), run[0][0])
+    text: str = run[0]
+    return next((mark for mark in text if mark in "。？！"), text[0])
 
 
 _MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -50,7 +51,7 @@ _MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 # The first that is found gives the reason. 囗 is a character, but here it stands for one that is missing.
 # Kana, Cyrillic and the like are what a wrong decoding of GBK left behind.
-_DROPS: tuple[tuple[str, re.Pattern], ...] = (
+_DROPS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("gap", re.compile("[□■●○◎◯]")),
     ("component description", re.compile("[{}<>⺀-⿟⿰-⿿]")),
     ("gap", re.compile("囗")),

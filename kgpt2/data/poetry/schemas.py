@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from kgpt2.data.poetry.cleaning import STOPS
 from kgpt2.errors import RequestError
@@ -42,7 +43,8 @@ def shi(path: Path, content: object) -> Iterator[Piece]:
 def qu(path: Path, content: object) -> Iterator[Piece]:
     """元曲. Where a title has stops, the poem begins in it; ［…］ are the names of tunes and speakers."""
     for row in shi(path, content):
-        title, paragraphs, mended = row.title, row.paragraphs, ()
+        title, paragraphs = row.title, row.paragraphs
+        mended: tuple[str, ...] = ()
         if any(mark in title for mark in STOPS):
             title, _, beginning = title.partition("・")
             paragraphs, mended = [beginning, *paragraphs], ("beginning taken out of the title",)
@@ -105,7 +107,7 @@ def _book(path: Path, content: object) -> Iterator[Piece]:
         yield Piece(lines, title=title, author=author, dynasty=dynasty)
 
 
-def _leaves(path: Path, row: object, title: str = "", author: str = "") -> Iterator[tuple[str, str, dict]]:
+def _leaves(path: Path, row: object, title: str = "", author: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Title, author and dict of everything with paragraphs, however deep below `content` it lies."""
     if not isinstance(row, dict):
         raise RequestError(f"{path}: not a file of chinese-poetry (a book with paragraphs or content was expected)")
@@ -139,7 +141,7 @@ def _dynasty(author: str) -> tuple[str, str]:
     return (match[1] or match[2] or "", match[3].strip()) if match else ("", author)
 
 
-def _dicts(path: Path, content: object) -> Iterator[tuple[str, dict]]:
+def _dicts(path: Path, content: object) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(content, list):
         raise RequestError(f"{path}: not a file of chinese-poetry (a list of poems was expected)")
     for number, row in enumerate(content, 1):
@@ -148,20 +150,20 @@ def _dicts(path: Path, content: object) -> Iterator[tuple[str, dict]]:
         yield f"poem {number}", row
 
 
-def _lines(path: Path, where: str, row: dict, key: str) -> list[str]:
+def _lines(path: Path, where: str, row: dict[str, Any], key: str) -> list[str]:
     lines = row.get(key)
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise RequestError(f"{path}: {where} has no {key} (a list of lines was expected)")
     return lines
 
 
-def _text(path: Path, where: str, row: dict, key: str) -> str:
+def _text(path: Path, where: str, row: dict[str, Any], key: str) -> str:
     text = row.get(key)
     if text is not None and not isinstance(text, str):
         raise RequestError(f"{path}: {where}: {key} is no text")
     return (text or "").strip()
 
 
-def _notes(row: dict, key: str = "notes") -> tuple[str, ...]:
+def _notes(row: dict[str, Any], key: str = "notes") -> tuple[str, ...]:
     notes = row.get(key) or ()
     return tuple(str(note) for note in ([notes] if isinstance(notes, str) else notes))

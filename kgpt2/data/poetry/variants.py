@@ -5,6 +5,7 @@ missed: of the Tang poems some 170 pairs share one clause only and yet much of t
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Two clauses count together when they stand at most this far apart, and have this many characters between them:
 # shorter ones are refrains and set phrases, which unrelated poems share.
@@ -18,7 +19,7 @@ for _first, _last in ((0x3007, 0x3007), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF
     _HAN[_first : _last + 1] = True
 
 
-def clause_pairs(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def clause_pairs(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """The pairs of near clauses of each text.
 
     A clause is a run of Chinese characters between punctuation marks.
@@ -43,7 +44,7 @@ def clause_pairs(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(pairs), np.concatenate(owners)
 
 
-def first_variants(pairs: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
+def first_variants(pairs: NDArray[np.uint64], owners: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     """For each of `count` texts the number of the first text of its family (int32).
 
     Texts that share a pair are of one family, and so are those that a third one links. A text that shares none is its
@@ -68,7 +69,7 @@ def _root(parents: list[int], number: int) -> int:
     return number
 
 
-def _hashes(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _hashes(codes: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
     """One hash a run of characters; the runs lie end to end in `codes`."""
     if not lengths.size:
         return np.zeros(0, "uint64")
@@ -78,7 +79,7 @@ def _hashes(codes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return _mixed(np.add.reduceat(terms, starts) + lengths.astype("uint64"))
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64: every bit of the input moves every bit of the output."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

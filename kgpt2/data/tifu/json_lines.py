@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kgpt2.data.example import Report
 from kgpt2.data.template import listed
@@ -83,7 +84,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         ) from None
 
 
-def _parse(line: bytes) -> dict:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -95,7 +96,7 @@ def _parse(line: bytes) -> dict:
     return row
 
 
-def _tidy(row: dict) -> Post:
+def _tidy(row: dict[str, Any]) -> Post:
     names = _PUBLISHED if _PUBLISHED["documents"] in row else {}
     for column in _REQUIRED:
         if names.get(column, column) not in row:
@@ -105,7 +106,7 @@ def _tidy(row: dict) -> Post:
     return texts | {column: _number(row, column) for column in NUMBERS}
 
 
-def _text(row: dict, column: str) -> str:
+def _text(row: dict[str, Any], column: str) -> str:
     value = row.get(column)
     if value is None:
         return ""
@@ -120,7 +121,7 @@ def _text(row: dict, column: str) -> str:
     return value.strip()
 
 
-def _number(row: dict, column: str) -> int | float | None:
+def _number(row: dict[str, Any], column: str) -> int | float | None:
     value = row.get(column)
     if value is None:
         return None
