@@ -164,9 +164,7 @@ def model_logprobs(lm, texts: Texts) -> np.ndarray:
     rows = np.split(np.arange(len(texts.ids)), texts.ends[:-1])
     windows = [Window(texts.ids[row], int(texts.learned[row].sum())) for row in rows]
     found = np.zeros(len(texts.ids))
-    for row, window, (logprobs, _) in zip(
-        rows, windows, score_windows(lm.runtime, windows), strict=True
-    ):
+    for row, window, (logprobs, _) in zip(rows, windows, score_windows(lm.runtime, windows), strict=True):
         found[row[-window.scored :]] = logprobs
     return found
 
