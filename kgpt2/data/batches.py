@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.permutation import permuted
 from kgpt2.data.tokens import Rows
@@ -25,12 +26,12 @@ class Batch:
         target_mask: float32, 1 where the target counts.
     """
 
-    token_ids: np.ndarray
-    padding_mask: np.ndarray
-    targets: np.ndarray
-    target_mask: np.ndarray
+    token_ids: NDArray[np.int32]
+    padding_mask: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    target_mask: NDArray[np.float32]
 
-    def as_keras(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def as_keras(self) -> tuple[dict[str, NDArray[np.int32]], NDArray[np.int32], NDArray[np.float32]]:
         """`(x, y, sample_weight)` as `keras.Model.fit` takes it."""
         return {"token_ids": self.token_ids, "padding_mask": self.padding_mask}, self.targets, self.target_mask
 
@@ -85,7 +86,7 @@ class Batches:
         sizes = np.maximum(batch_tokens // self.widths, 1) if batch_tokens else np.full(len(self.widths), batch_size)
         self._sizes = np.minimum(sizes, len(rows))
         self._starts = self._cut()
-        self._shuffled: tuple[int, np.ndarray] = (-1, self._starts)
+        self._shuffled: tuple[int, NDArray[np.int64]] = (-1, self._starts)
 
     @property
     def per_epoch(self) -> int:
@@ -134,7 +135,7 @@ class Batches:
         learned = self.rows.block(rows, width + 1)[1]
         return Size(int(learned.sum()), int(self.rows.lengths[rows].sum()) - len(rows), height * width, width)
 
-    def _members(self, step: int) -> tuple[int, np.ndarray]:
+    def _members(self, step: int) -> tuple[int, NDArray[np.uint32]]:
         """Which batch of the plan a step is, and its rows."""
         epoch, number = divmod(step, self.per_epoch)
         seed = self.shuffle_seed
@@ -148,7 +149,7 @@ class Batches:
                 places[inside] = first + permuted(places[inside] - first, int(stop - first), (seed, epoch, 1 + one))
         return batch, self._order[places]
 
-    def _batch_order(self, seed: int, epoch: int) -> np.ndarray:
+    def _batch_order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         if self._shuffled[0] != epoch:
             self._shuffled = epoch, np.random.default_rng((seed, epoch)).permutation(self.per_epoch)
         return self._shuffled[1]
@@ -157,10 +158,10 @@ class Batches:
         one = int(self._class_of(self._starts[batch]))
         return int(self._sizes[one]), int(self.widths[one])
 
-    def _class_of(self, places: np.ndarray) -> np.ndarray:
+    def _class_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(self._classes, places, side="right") - 1
 
-    def _cut(self) -> np.ndarray:
+    def _cut(self) -> NDArray[np.int64]:
         """Where each batch begins in the order of lengths, and the end."""
         starts, place = [], 0
         for one, size in enumerate(self._sizes):
@@ -171,7 +172,7 @@ class Batches:
         return np.append(np.concatenate(starts), len(self.rows))
 
 
-def best_widths(counts: np.ndarray, most: int = WIDTHS) -> np.ndarray:
+def best_widths(counts: NDArray[np.integer], most: int = WIDTHS) -> NDArray[np.int64]:
     """The widths, ascending and at most `most`, that need the least padding.
 
     Args:

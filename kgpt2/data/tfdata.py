@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from kgpt2.data.batches import Batches
 
@@ -21,7 +22,7 @@ def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
     """
     dtypes = [tf.int32, tf.int32, tf.int32, tf.float32]
 
-    def read(step: np.int64) -> tuple[np.ndarray, ...]:
+    def read(step: np.int64) -> tuple[NDArray[np.generic], ...]:
         batch = batches.at(int(step))
         return batch.token_ids, batch.padding_mask, batch.targets, batch.target_mask
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.errors import RequestError
 
@@ -47,7 +48,7 @@ def bert_score(
     if layer is not None and not 1 <= layer <= layers:
         raise RequestError(f"{model}: has the layers 1 to {layers}, {layer} was asked for")
 
-    def embed(some: Sequence[str]) -> list[np.ndarray]:
+    def embed(some: Sequence[str]) -> list[NDArray[np.float32]]:
         inputs = tokenizer(list(some), padding=True, truncation=True, return_tensors="pt")
         with torch.no_grad():
             hidden = network(**inputs, output_hidden_states=True).hidden_states[layers if layer is None else layer]
@@ -62,7 +63,7 @@ def bert_score(
     return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
 
 
-def matched(candidate: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
+def matched(candidate: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple[float, float, float]:
     """Precision, recall and F1 of embeddings of length 1, `(tokens, width)` each.
 
     As in the authors' code, the marks at both ends may be matched, but their own matches do not count.

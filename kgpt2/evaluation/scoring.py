@@ -73,7 +73,7 @@ class Window:
         scored: the number of targets at its end that count; those before were scored by the window before.
     """
 
-    ids: np.ndarray
+    ids: Ints
     scored: int
 
 
@@ -120,7 +120,7 @@ def score(
     yield total
 
 
-def _windows(ids: np.ndarray, prompt: int, context: int, stride: int) -> Iterator[Window]:
+def _windows(ids: Ints, prompt: int, context: int, stride: int) -> Iterator[Window]:
     """As transformers' guide to perplexity cuts a text; a window of so many tokens predicts one more."""
     scored = prompt  # targets left to skip, then targets scored: the first target is token 1
     targets = len(ids) - 1
