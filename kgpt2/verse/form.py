@@ -15,6 +15,10 @@ def form_of(text: str) -> str:
     Lines are the runs of Chinese characters between punctuation marks, and all must be of one length. Four lines make
     a 绝, eight a 律, an even number from ten on a 排, any other number from three on a 古. Tones, rhymes and parallels
     are not looked at: an old-style poem (古) of eight lines counts as a 律, a long one as a 排.
+
+    Example:
+        >>> form_of("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+        '五绝'
     """
     lines = [line for line in _BREAK.split(text) if line]
     lengths = {len(line) for line in lines}

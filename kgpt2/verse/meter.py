@@ -24,18 +24,36 @@ _COUPLETS = (("甲", "乙"), ("丙", "丁"))
 
 
 def regulated(form: Form) -> bool:
-    """Whether the form is that of a 绝句 or 律诗: four or eight lines, all of five or all of seven characters."""
+    """Whether the form is that of a 绝句 or 律诗: four or eight lines, all of five or all of seven characters.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> regulated(parse("五绝")), regulated(parse("7-7"))
+        (True, False)
+    """
     lengths = [len(line) for line in lines_of(form)]
     return len(lengths) in (4, 8) and set(lengths) in ({5}, {7}) and not is_couplet(form)
 
 
 def is_couplet(form: Form) -> bool:
-    """Whether the form has two sides."""
+    """Whether the form has two sides.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> is_couplet(parse("7-7"))
+        True
+    """
     return any(slot.mark == SEPARATOR for slot in form)
 
 
 def verse_patterns(form: Form, tones: Tones) -> list[Pattern]:
-    """The ways in which a regulated form can be level and oblique: 对 within couplets, 粘 between them."""
+    """The ways in which a regulated form can be level and oblique: 对 within couplets, 粘 between them.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> len(verse_patterns(parse("五绝"), "strict"))
+        4
+    """
     lines = lines_of(form)
     patterns = []
     for order in _ORDERS:
@@ -68,14 +86,25 @@ def couplet_patterns(form: Form, tones: Tones) -> list[list[Pattern]]:
 
 
 def rhyme_places(form: Form, pattern: Pattern | None) -> list[int]:
-    """The places of a regulated form that rhyme: the ends of even lines, and of the first where its tone is level."""
+    """The places of a regulated form that rhyme: the ends of even lines, and of the first where its tone is level.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> rhyme_places(parse("五绝"), None)
+        [10, 22]
+    """
     ends = [line[-1] for line in lines_of(form)]
     first = ends[:1] if pattern and pattern.get(ends[0]) == LEVEL else []
     return first + ends[1::2]
 
 
 def opposite(tone: int) -> int:
-    """The other tone; of both, both."""
+    """The other tone; of both, both.
+
+    Example:
+        >>> opposite(LEVEL) == OBLIQUE, opposite(ANY) == ANY
+        (True, True)
+    """
     return tone if tone == ANY else ANY ^ tone
 
 

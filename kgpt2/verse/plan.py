@@ -36,6 +36,10 @@ class Rules:
         acrostic: what the lines begin with, a character a line.
         tones: off, loose or strict, see `meter`.
         rhyme: off, pingshui or modern; with modern, tones are those of today too.
+
+    Example:
+        >>> Rules("七绝", rhyme="modern").system
+        'modern'
     """
 
     form: str
@@ -58,6 +62,10 @@ class Need:
         tone: `LEVEL`, `OBLIQUE`, or `ANY` for both and for characters whose tone is not known.
         rhyme: the name of its rhyme in that tone; "": any.
         system: the tables to go by.
+
+    Example:
+        >>> Need(tone=LEVEL).allows("春"), Need(given="，").allows("春")
+        (True, False)
     """
 
     given: str = ""
@@ -131,6 +139,13 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
 
     Raises:
         RequestError: the rules contradict one another, or the prompt does not fit them.
+
+    Example:
+        >>> plans = plan(Rules("五绝", rhyme="pingshui"), "白日依山尽，", lambda need: 1)
+        >>> plans.begun, plans.length
+        (6, 18)
+        >>> len(plans.choose(np.random.default_rng(0)))
+        18
     """
     form = _with_acrostic(rules, _form_for(rules, text))
     given = dict(enumerate(_matched(rules, form, text)))

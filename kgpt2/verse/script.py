@@ -11,7 +11,12 @@ _CONVERSION = {"simplified": "t2s", "traditional": "s2t"}
 
 
 def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
-    """Texts in the script asked for ("simplified" or "traditional"); None leaves them as they are."""
+    """Texts in the script asked for ("simplified" or "traditional"); None leaves them as they are.
+
+    Example:
+        >>> convert_script(["春風", "萬里"], "simplified")
+        ['春风', '万里']
+    """
     if script is None:
         return list(texts)
     # OpenCC pays for each call, not for each character.

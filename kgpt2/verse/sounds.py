@@ -23,17 +23,33 @@ def tone_of(character: str, system: System = "pingshui") -> int:
     Args:
         character: one character.
         system: "pingshui": as classical verse uses it; "modern": as it is read today.
+
+    Example:
+        >>> tone_of("春") == LEVEL, tone_of("月") == OBLIQUE
+        (True, True)
     """
     return _tones(system).get(character, 0)
 
 
 def rhymes_of(character: str, tone: int, system: System = "pingshui") -> frozenset[str]:
-    """The names of the rhymes that a character has in a tone (LEVEL or OBLIQUE); none: the table does not have it."""
+    """The names of the rhymes that a character has in a tone (LEVEL or OBLIQUE); none: the table does not have it.
+
+    Example:
+        >>> sorted(rhymes_of("流", LEVEL))
+        ['下平声十一尤']
+    """
     return _rhymes(system, tone).get(character, frozenset())
 
 
 def rhymes(tone: int, system: System = "pingshui") -> tuple[str, ...]:
-    """The names of all rhymes of a tone."""
+    """The names of all rhymes of a tone.
+
+    Example:
+        >>> len(rhymes(LEVEL))
+        30
+        >>> rhymes(LEVEL)[:3]
+        ('上平声一東', '上平声二冬', '上平声三江')
+    """
     return tuple(dict.fromkeys(name for flag, name, _ in _rows(system) if flag == tone))
 
 
