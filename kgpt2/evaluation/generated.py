@@ -18,6 +18,10 @@ def cut(example: Example, characters: int | None) -> tuple[str, str]:
     """A prompt and what a person wrote after it.
 
     The prompt is the source's own; where it has none, the first so many characters of the text, or its first half.
+
+    Example:
+        >>> cut(Example("春眠不觉晓"), 2)
+        ('春眠', '不觉晓')
     """
     if example.prompt:
         return example.prompt, example.text

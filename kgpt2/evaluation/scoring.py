@@ -36,6 +36,10 @@ class Likelihood:
         characters: of the texts.
         unknown: targets that stand for a character which the vocabulary does not have.
         examples: how many texts.
+
+    Example:
+        >>> Likelihood(nats=2.0, tokens=4, hits=1, characters=3, examples=1).report()["accuracy"]
+        0.25
     """
 
     nats: float = 0.0

@@ -25,6 +25,10 @@ def reference_metrics(texts: Sequence[str], references: Sequence[str]) -> dict[s
     Returns:
         bleu (Papineni et al. 2002) and chrf (Popović 2015), corpus scores of sacrebleu over characters; rouge_l (Lin
         2004), meteor, precision, recall and f1 of the characters, means over texts.
+
+    Example:
+        >>> reference_metrics(["春风又绿江南岸"], ["春风又绿江南岸"])["rouge_l"]
+        1.0
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
@@ -51,6 +55,10 @@ def free_metrics(texts: Sequence[str]) -> dict[str, float]:
         self_bleu: the mean BLEU of a text against the others (Zhu et al. 2018, arXiv:1802.01886), high where they are
         alike; repetition: the share of a text's bigrams that it had before (Welleck et al. 2019, arXiv:1908.04319, who
         take longer runs of longer texts), mean over texts.
+
+    Example:
+        >>> free_metrics(["春风", "春雨"])["distinct_1"]
+        0.75
     """
     return {
         "distinct_1": distinct(texts, 1),
@@ -61,13 +69,23 @@ def free_metrics(texts: Sequence[str]) -> dict[str, float]:
 
 
 def distinct(texts: Iterable[str], n: int) -> float:
-    """Different n-grams over all n-grams; 0 where there are none."""
+    """Different n-grams over all n-grams; 0 where there are none.
+
+    Example:
+        >>> distinct(["春风春雨"], 1)
+        0.75
+    """
     grams = list(itertools.chain.from_iterable(ngrams(text, n) for text in texts))
     return len(set(grams)) / len(grams) if grams else 0.0
 
 
 def self_bleu(texts: Sequence[str]) -> float:
-    """The mean BLEU of a text against the others (of at most `SELF_BLEU_TEXTS`, drawn); 0 for a single text."""
+    """The mean BLEU of a text against the others (of at most `SELF_BLEU_TEXTS`, drawn); 0 for a single text.
+
+    Example:
+        >>> self_bleu(["春眠不觉晓"])
+        0.0
+    """
     from sacrebleu.metrics.bleu import BLEU
 
     if len(texts) < 2:
@@ -83,7 +101,12 @@ def self_bleu(texts: Sequence[str]) -> float:
 
 
 def copy_rate(texts: Iterable[str], training: Iterable[str]) -> float:
-    """The share of the texts' runs of `COPIED` characters that stand in a training text; 0 where there are none."""
+    """The share of the texts' runs of `COPIED` characters that stand in a training text; 0 where there are none.
+
+    Example:
+        >>> copy_rate(["白日依山尽黄河入海"], ["白日依山尽黄河入梦"])
+        0.5
+    """
     grams = collections.Counter(itertools.chain.from_iterable(ngrams(text, COPIED) for text in texts))
     known: set[str] = set()
     for text in training:
@@ -92,7 +115,12 @@ def copy_rate(texts: Iterable[str], training: Iterable[str]) -> float:
 
 
 def rouge_l(text: str, reference: str) -> float:
-    """F1 of the longest common subsequence of characters."""
+    """F1 of the longest common subsequence of characters.
+
+    Example:
+        >>> rouge_l("春江花月", "春水花月")
+        0.75
+    """
     row = [0] * (len(reference) + 1)
     for character in text:
         above = row
@@ -107,6 +135,10 @@ def meteor(text: str, reference: str) -> float:
 
     Characters are matched so that few runs are broken: each takes, of the same characters that are left in the
     reference, the one behind its neighbour's match, or else the first.
+
+    Example:
+        >>> meteor("春江花月夜", "秋水")
+        0.0
     """
     places: dict[str, list[int]] = collections.defaultdict(list)
     for place, character in enumerate(reference):
@@ -135,13 +167,23 @@ def meteor(text: str, reference: str) -> float:
 
 
 def overlap(text: str, reference: str) -> tuple[float, float, float]:
-    """Precision, recall and F1 of the characters, each counted as often as it stands in both."""
+    """Precision, recall and F1 of the characters, each counted as often as it stands in both.
+
+    Example:
+        >>> overlap("春风春雨", "春雨秋霜")
+        (0.5, 0.5, 0.5)
+    """
     common = collections.Counter(text) & collections.Counter(reference)
     return _f1(common.total(), len(text), len(reference))
 
 
 def ngrams(text: str, n: int) -> Iterator[str]:
-    """Every run of n characters."""
+    """Every run of n characters.
+
+    Example:
+        >>> list(ngrams("春夏秋冬", 2))
+        ['春夏', '夏秋', '秋冬']
+    """
     return (text[start : start + n] for start in range(len(text) - n + 1))
 
 
