@@ -58,7 +58,13 @@ def account(tokenised: Tokenised) -> Account:
 
 
 def histogram(lengths: NDArray[np.integer]) -> Iterator[str]:
-    """How many examples there are of each length, in a dozen lines of text; the last one takes the longest of 100."""
+    r"""How many examples there are of each length, in a dozen lines of text; the last one takes the longest of 100.
+
+    Example:
+        >>> print(*histogram(np.array([3, 3, 9])), sep="\n")
+             3-3      ████████████████████████████████████████ 2
+             9-9      ████████████████████ 1
+    """
     most = int(np.percentile(lengths, 99, method="inverted_cdf"))
     step = max(1, -(-most // _BARS))
     counts = np.bincount(np.minimum((lengths - 1) // step, _BARS - 1))

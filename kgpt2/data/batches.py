@@ -61,6 +61,16 @@ class Batches:
             the padding is least; False (`pad`): every batch is `sequence_length` wide.
         batch_tokens: positions in a batch, padding included, instead of `batch_size`: narrow batches get more rows.
         shuffle_seed: draws each epoch's order; None keeps one order, the longest first.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> from kgpt2.data.example import Example
+        >>> from kgpt2.data.tokens import Selected, encode
+        >>> table = encode([Example("春风"), Example("风")], BertTokenizer([*SPECIAL_TOKENS, *"春风"]))
+        >>> rows = Selected(table, np.array([True, True]))
+        >>> batches = Batches(rows, batch_size=2, sequence_length=3, pad_id=0, pad_to_longest=False)
+        >>> batches.at(0).targets.tolist()
+        [[5, 6, 3], [6, 3, 0]]
     """
 
     def __init__(
@@ -178,6 +188,10 @@ def best_widths(counts: NDArray[np.integer], most: int = WIDTHS) -> NDArray[np.i
     Args:
         counts: int `(longest + 1,)`, how many rows there are of each length.
         most: of widths.
+
+    Example:
+        >>> best_widths(np.bincount([3, 3, 9, 10]), most=2).tolist()
+        [3, 10]
     """
     lengths = np.flatnonzero(counts)
     rows = np.concatenate([[0], np.cumsum(counts[lengths])])

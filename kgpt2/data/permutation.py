@@ -18,6 +18,10 @@ def permuted(places: NDArray[np.integer], size: int, seed: Sequence[int]) -> NDA
     """Where each of some places lies in a shuffled order of `size` things, int64.
 
     The same seed gives the same order, and every place of `range(size)` comes once.
+
+    Example:
+        >>> sorted(permuted(np.arange(5), 5, [0]).tolist())
+        [0, 1, 2, 3, 4]
     """
     wide = math.isqrt(size - 1) + 1
     sides = np.uint64(wide), np.uint64(-(-size // wide))
@@ -44,7 +48,12 @@ def _rounds(
 
 
 def mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014)."""
+    """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014).
+
+    Example:
+        >>> mix(np.array([0, 1], np.uint64)).tolist()
+        [0, 6238072747940578789]
+    """
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))

@@ -13,12 +13,22 @@ _BLOCK = 1 << 16
 
 
 def key_of(text: str) -> int:
-    """A number of 64 bits for a text or the name of a group of texts."""
+    """A number of 64 bits for a text or the name of a group of texts.
+
+    Example:
+        >>> key_of("春") == key_of("春"), key_of("春") == key_of("秋")
+        (True, False)
+    """
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
 
 def split_of(text: str) -> str:
-    """The split that a text, or a group of texts by its name, belongs to: train, validation or test."""
+    """The split that a text, or a group of texts by its name, belongs to: train, validation or test.
+
+    Example:
+        >>> split_of("春眠不觉晓")
+        'train'
+    """
     place = key_of(text) / 2**64
     return next(name for name, (_, stop) in SPLITS.items() if place < stop)
 
@@ -30,6 +40,11 @@ def held_out(keys: NDArray[np.uint64], share: float, seed: int) -> NDArray[np.bo
         keys: uint64 `(examples,)`.
         share: of the examples, how many (at least one key, and not all, where there are two and the share is not 0).
         seed: draws which.
+
+    Example:
+        >>> keys = np.array([7, 7, 8, 9], np.uint64)
+        >>> held_out(keys, 0.5, seed=0)
+        array([ True,  True, False, False])
     """
     if share == 0 or len(keys) == 0:
         return np.zeros(len(keys), bool)

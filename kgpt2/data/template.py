@@ -20,6 +20,10 @@ class Columns:
         text: what is learned; None: the first of the choices, or the only column.
         prompt: what is read before and not learned; None: nothing.
         choices: templates for the text where it is None; the first one whose columns are there.
+
+    Example:
+        >>> Columns(text="{title}: {text}").fields
+        ('title', 'text')
     """
 
     text: str | None = None
@@ -42,7 +46,12 @@ ANY_TEXT = Columns()
 
 
 def has(names: Container[str], template: str) -> bool:
-    """Whether the columns of a template are there."""
+    """Whether the columns of a template are there.
+
+    Example:
+        >>> has(["title", "text"], "{title}: {text}")
+        True
+    """
     return all(name in names for name in _fields(template))
 
 
@@ -51,6 +60,10 @@ def settle(columns: Columns, names: Sequence[str], where: str) -> Columns:
 
     Raises:
         RequestError: it is not clear which column holds the text, or one that is named is not there.
+
+    Example:
+        >>> settle(Columns(), ["title", "text"], "poems.csv").text
+        'text'
     """
     text = columns.text or default_template(names, where, columns.choices)
     for key, template in (("data.text", text), ("data.prompt", columns.prompt)):
@@ -70,6 +83,10 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
 
     Raises:
         RequestError: it takes a column that is not there; the message lists those that are.
+
+    Example:
+        >>> fields("{title}: {text}", ["text", "title"], "poems.csv")
+        ['title', 'text']
     """
     names = list(_fields(template))
     columns = list(columns)
@@ -84,6 +101,10 @@ def default_template(columns: Iterable[str], where: str, choices: Sequence[str] 
 
     Raises:
         RequestError: it is not clear which column holds the text.
+
+    Example:
+        >>> default_template(["title", "text"], "poems.csv")
+        'text'
     """
     columns = list(columns)
     for choice in choices:
@@ -102,6 +123,10 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
 
     Raises:
         RequestError: a column holds neither text nor a number.
+
+    Example:
+        >>> fill("{title}: {text}", {"title": "春晓", "text": None}, "poems.csv")
+        '春晓: '
     """
     if _fields(template) == (template,):
         return _value(row, template, where)
@@ -109,7 +134,12 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
 
 
 def listed(columns: Iterable[str]) -> str:
-    """Names of columns for an error: the first eight, and how many more there are."""
+    """Names of columns for an error: the first eight, and how many more there are.
+
+    Example:
+        >>> listed(["title", "text"])
+        "'title', 'text'"
+    """
     columns = list(columns)
     shown = ", ".join(repr(name) for name in columns[:8])
     return (shown or "none") + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

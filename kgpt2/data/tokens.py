@@ -45,7 +45,15 @@ class TokenTable:
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
-    """Examples as `start + prompt + text + end`."""
+    """Examples as `start + prompt + text + end`.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> table.ids.tolist(), table.lengths.tolist()
+        ([2, 5, 6, 3, 2, 6, 3], [4, 3])
+    """
     texts = tokenizer.encode_batch([example.text for example in examples])
     prompts: Iterable[list[int]] = [[]] * len(examples)
     if any(example.prompt for example in examples):
@@ -68,7 +76,14 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
 
 
 def id_type(tokenizer: Tokenizer) -> type[np.uint16] | type[np.int32]:
-    """The smallest type that holds every id of a vocabulary."""
+    """The smallest type that holds every id of a vocabulary.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> id_type(tokenizer).__name__
+        'uint16'
+    """
     return np.uint16 if tokenizer.vocabulary_size <= 1 << 16 else np.int32
 
 
@@ -107,6 +122,14 @@ class Selected:
     Attributes:
         cut: how many were longer.
         unlearnable: how many were left out, because nothing but their prompt would stay.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> rows = Selected(table, np.array([True, True]), max_tokens=3)
+        >>> rows.lengths.tolist(), rows.cut
+        ([3, 3], 1)
     """
 
     def __init__(self, table: TokenTable, chosen: NDArray[np.bool_], max_tokens: int | None = None):
@@ -138,6 +161,13 @@ class Packed:
 
     Neighbouring rows share one token, so that every token but the first is a target once (but those of prompts). The
     last row may be shorter.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> Packed(Selected(table, np.array([True, True])), max_tokens=4).lengths.tolist()
+        [4, 4]
     """
 
     def __init__(self, rows: Rows, max_tokens: int):

@@ -78,6 +78,10 @@ def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[
     Returns:
         The text ("" where the poem is dropped), the names of the rules that mended it, and the reason why it was
         dropped ("" where it was not).
+
+    Example:
+        >>> clean(["白日依山盡，(一作滿)", "黃河入海流。", "欲窮千里目，更上一層樓。"])
+        ('白日依山盡，黃河入海流。欲窮千里目，更上一層樓。', ('ASCII marks made full-width', 'notes removed'), '')
     """
     joined = "".join(paragraphs)
     text = _SPACE.sub("", joined)
@@ -100,7 +104,12 @@ def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[
 
 
 def clauses(text: str) -> list[str]:
-    """The runs of Chinese characters between punctuation marks."""
+    """The runs of Chinese characters between punctuation marks.
+
+    Example:
+        >>> clauses("白日依山尽，黄河入海流。")
+        ['白日依山尽', '黄河入海流']
+    """
     return [clause for clause in _NOT_CLAUSE.split(text) if clause]
 
 

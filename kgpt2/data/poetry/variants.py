@@ -26,6 +26,11 @@ def clause_pairs(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int32
 
     Returns:
         64-bit hashes of the pairs (uint64), and the number of the text that each is in (int32).
+
+    Example:
+        >>> pairs, owners = clause_pairs(["白日依山尽，黄河入海流。", "春眠不觉晓，处处闻啼鸟。"])
+        >>> owners.tolist()
+        [0, 1]
     """
     codes = np.frombuffer("\0".join(texts).encode("utf-32-le"), "uint32")
     if not codes.size:
@@ -49,6 +54,11 @@ def first_variants(pairs: NDArray[np.uint64], owners: NDArray[np.int32], count: 
 
     Texts that share a pair are of one family, and so are those that a third one links. A text that shares none is its
     own.
+
+    Example:
+        >>> texts = ["白日依山尽，黄河入海流。", "春眠不觉晓，处处闻啼鸟。", "白日依山尽，黄河入海流！"]
+        >>> first_variants(*clause_pairs(texts), len(texts)).tolist()
+        [0, 1, 0]
     """
     order = np.argsort(pairs, kind="stable")
     ordered = pairs[order]
