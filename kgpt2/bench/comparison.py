@@ -43,6 +43,10 @@ class Asked:
         runtime: of kgpt2's generate: "openvino" or "keras".
         kerashub: KerasHub's own generate and fit as well.
         rounds: of each.
+
+    Example:
+        >>> Asked(["generate"], [1], 32, "keras", kerashub=False, rounds=3).sides
+        ['keras', 'torch']
     """
 
     tasks: Sequence[str]
@@ -193,7 +197,12 @@ def measure(model: str, folder: str, context: int, asked: Asked, tick: Callable[
 
 
 def steps(asked: Asked) -> int:
-    """How many ticks `find_parity` and `measure` give."""
+    """How many ticks `find_parity` and `measure` give.
+
+    Example:
+        >>> steps(Asked(["generate", "fit"], [1, 8], 32, "keras", kerashub=False, rounds=3))
+        30
+    """
     rows = sum(len(asked.batches) if task == "generate" else 1 for task in asked.tasks)
     return 1 + len(CHECKS) + rows * len(asked.sides) * (1 + asked.rounds)
 

@@ -25,6 +25,10 @@ def timed(work: Callable[[], object], tokens: int) -> Answer:
 
     Returns:
         Takes a request, whatever it holds, and replies with `Timed`.
+
+    Example:
+        >>> timed(lambda: 0.5, tokens=100)({})["tokens_per_second"]
+        200.0
     """
     work()
     forget_peak()

@@ -114,5 +114,10 @@ def measure(
 
 
 def steps(cases: Sequence[Case], routes: Sequence[tuple[str, str]], rounds: int) -> int:
-    """How many ticks `measure` gives."""
+    """How many ticks `measure` gives.
+
+    Example:
+        >>> steps([Case("greedy", 1, 8, 32)], [("float32", "openvino")], rounds=3)
+        5
+    """
     return len(routes) * (1 + len(cases) * (1 + rounds))
