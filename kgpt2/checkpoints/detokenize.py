@@ -20,6 +20,10 @@ def join_pieces(pieces: Iterable[str]) -> str:
     """Joins WordPiece tokens: `##` pieces to the piece before, Chinese without spaces, Latin words with one.
 
     The spaces of the text before tokenizing are lost, so a mark between Latin words is set by the rules of English.
+
+    Example:
+        >>> join_pieces(["春", "风", "hello", "##s", "world", "!"])
+        '春风hellos world!'
     """
     text: list[str] = []
     for piece in pieces:

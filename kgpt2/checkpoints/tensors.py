@@ -80,6 +80,10 @@ def cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
     Raises:
         RequestError: a finite value is beyond the type's range.
+
+    Example:
+        >>> cast("wte.weight", np.ones(2, np.float32), DTYPES["float16"])
+        array([1., 1.], dtype=float16)
     """
     if array.dtype == dtype:
         return array

@@ -35,7 +35,12 @@ _OTHERS = {
 
 
 def gguf_name(name: str) -> str:
-    """llama.cpp's name for a tensor of `Shape.tensors`."""
+    """llama.cpp's name for a tensor of `Shape.tensors`.
+
+    Example:
+        >>> gguf_name("h.0.attn.c_attn.weight")
+        'blk.0.attn_qkv.weight'
+    """
     if name in _OTHERS:
         return _OTHERS[name]
     _, block, rest = name.split(".", 2)

@@ -38,7 +38,13 @@ class Place:
 
 
 def keras_places(shape: Shape) -> dict[str, Place]:
-    """The place of every tensor of a network, by GPT-2's name."""
+    """The place of every tensor of a network, by GPT-2's name.
+
+    Example:
+        >>> shape = Shape(50257, 12, 12, 768, 3072, 1024, 0.1)
+        >>> keras_places(shape)["wte.weight"]
+        Place(paths=('layers/reversible_embedding/vars/0',), shape=(50257, 768))
+    """
     width, heads = shape.hidden_dim, shape.num_heads
     head = (heads, width // heads)
     shapes = {
@@ -116,7 +122,12 @@ def write_keras(path: Path, shape: Shape, arrays: Iterable[tuple[str, np.ndarray
 
 
 def split(array: np.ndarray, parts: int) -> list[np.ndarray]:
-    """An array cut along its last axis, `(..., parts x n)` to `(..., n)`: Keras keeps query, key and value apart."""
+    """An array cut along its last axis, `(..., parts x n)` to `(..., n)`: Keras keeps query, key and value apart.
+
+    Example:
+        >>> [part.tolist() for part in split(np.arange(6), 3)]
+        [[0, 1], [2, 3], [4, 5]]
+    """
     return np.split(array, parts, axis=-1)
 
 

@@ -86,6 +86,11 @@ def read_pickle(file: IO[bytes], where: str) -> object:
 
     Raises:
         RequestError: the pickle is broken, or does anything that a file of weights does not.
+
+    Example:
+        >>> import io, pickle
+        >>> read_pickle(io.BytesIO(pickle.dumps({"step": 3}, protocol=2)), "model.bin")
+        {'step': 3}
     """
     machine = _Machine(where)
     try:
