@@ -26,6 +26,10 @@ class StoredTensor:
         shape: of the array.
         dtype: of the array; a float.
         read: gives the array; raises RequestError where the file does not hold what it promised.
+
+    Example:
+        >>> StoredTensor((2, 3), DTYPES["float16"], lambda: np.zeros((2, 3), np.float16)).nbytes
+        12
     """
 
     shape: tuple[int, ...]

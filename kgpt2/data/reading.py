@@ -205,6 +205,12 @@ def read_examples(
         tokenizer: the model's.
         report: is told what was changed; and what was dropped because nothing is left of it.
         as_typed: leave all as it is.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风，"])
+        >>> [example.text for example in read_examples([Example("春风,春风")], tokenizer, Report())]
+        ['春风，春风']
     """
     reader = Reader(tokenizer)
     for example in examples:
@@ -220,6 +226,13 @@ class Noticed:
 
     Args:
         tokenizer: the model's.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风，"])
+        >>> noticed = Noticed(tokenizer)
+        >>> noticed.unknown("春雨"), noticed.unknown("春雨")
+        (['雨'], [])
     """
 
     def __init__(self, tokenizer: Tokenizer):

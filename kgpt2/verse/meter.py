@@ -72,6 +72,11 @@ def couplet_patterns(form: Form, tones: Tones) -> list[list[Pattern]]:
 
     Clauses of five and seven characters are, when strict, a couplet of regulated verse. Others alternate at their even
     places and are opposed there and at their ends.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> [len(ways) for ways in couplet_patterns(parse("7-7"), "strict")]
+        [2]
     """
     lines = lines_of(form)
     half = len(lines) // 2
