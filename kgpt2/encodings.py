@@ -33,8 +33,9 @@ def told_encoding(data: bytes) -> str | None:
         BIG5-HKSCS; None where the text is UTF-8, or none of these.
 
     Example:
-        >>> told_encoding("春".encode("utf-16"))
-        'UTF-16'
+        >>> told_encoding("床前明月光，疑是地上霜。".encode("gb18030"))
+        'GB18030'
+        >>> told_encoding("床前明月光".encode())
     """
     for mark, name in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
@@ -43,7 +44,12 @@ def told_encoding(data: bytes) -> str | None:
 
 
 def has_byte_order_mark(data: bytes) -> bool:
-    """Whether a text begins with the byte order mark of UTF-16 or UTF-32."""
+    """Whether a text begins with the byte order mark of UTF-16 or UTF-32.
+
+    Example:
+        >>> has_byte_order_mark("春".encode("utf-16"))
+        True
+    """
     return data.startswith(tuple(_BYTE_ORDER_MARKS))
 
 
@@ -51,6 +57,10 @@ def likelier_byte_order(data: bytes, encoding: str) -> str:
     """`utf-16` or `utf-32` with the order of bytes in which a text without a mark has more Chinese and ASCII.
 
     Little-endian, as Windows has it, where both are alike.
+
+    Example:
+        >>> likelier_byte_order("春眠不觉晓".encode("utf-16-be"), "utf-16")
+        'utf-16-be'
     """
     width = 2 if encoding == "utf-16" else 4
     whole = data[: len(data) // width * width]
@@ -62,8 +72,8 @@ def or_convert(encoding: str | None, name: str) -> str:
     """How to convert a file to UTF-8, to go on a sentence with; "" where its encoding is not known.
 
     Example:
-        >>> or_convert("gb18030", "poems.txt")
-        ', or convert it: iconv -f gb18030 -t UTF-8 poems.txt > utf8-poems.txt'
+        >>> or_convert("GB18030", "poems.txt")
+        ', or convert it: iconv -f GB18030 -t UTF-8 poems.txt > utf8-poems.txt'
     """
     return f", or convert it: iconv -f {encoding} -t UTF-8 {name} > utf8-{name}" if encoding else ""
 

@@ -34,7 +34,12 @@ class Note(UserWarning):
 
 
 def escaped(text: object, limit: int = _NAME) -> str:
-    """A stranger's text as a message may repeat it: in one line, cut, and nothing in it that a terminal obeys."""
+    r"""A stranger's text as a message may repeat it: in one line, cut, and nothing in it that a terminal obeys.
+
+    Example:
+        >>> escaped("a\x1b[31mred")
+        'a\\x1b[31mred'
+    """
     text = str(text)
     rest = "…" if len(text) > limit else ""
     return "".join(map(_visible, text[:limit])) + rest
@@ -44,8 +49,8 @@ def quoted(value: object, limit: int = _NAME) -> str:
     """A stranger's value as Python would write it, escaped and cut; what is large is never written out first.
 
     Example:
-        >>> quoted("春")
-        "'春'"
+        >>> quoted("x" * 200, limit=5)
+        "'xxxxx…'"
     """
     if isinstance(value, str):
         return repr(value if len(value) <= limit else f"{value[:limit]}…")
@@ -56,7 +61,12 @@ def quoted(value: object, limit: int = _NAME) -> str:
 
 
 def printable(message: str) -> str:
-    """A whole message for a terminal, whatever has come into it: a few lines of bearable length."""
+    r"""A whole message for a terminal, whatever has come into it: a few lines of bearable length.
+
+    Example:
+        >>> printable("one line\x07")
+        'one line\\x07'
+    """
     lines = message.split("\n")
     kept = [escaped(line, _LINE) for line in lines[:_LINES]]
     return "\n".join(kept + ["…"] * (len(lines) > _LINES))
@@ -72,8 +82,8 @@ def near(name: str, known: Iterable[str]) -> str:
     """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else "".
 
     Example:
-        >>> near("stpes", ["steps", "epochs"])
-        '; did you mean steps?'
+        >>> near("sampeler", ["sampler", "seed"])
+        '; did you mean sampler?'
     """
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -136,7 +136,12 @@ def read_json(path: Path, what: str = "file") -> object:
 
 
 def is_text(value: str) -> bool:
-    """Whether a string can be written as UTF-8: JSON's \\ud83d alone is half a character."""
+    r"""Whether a string can be written as UTF-8: JSON's \ud83d alone is half a character.
+
+    Example:
+        >>> is_text("春"), is_text("\ud83d")
+        (True, False)
+    """
     return value.isascii() or not _SURROGATE.search(value)
 
 

@@ -7,12 +7,13 @@ were never written where the text ended before.
 """
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from kgpt2.bench.environment import device
 from kgpt2.bench.routes import start
-from kgpt2.bench.throughput import Case, measure
+from kgpt2.bench.throughput import Case, Row, measure
+from kgpt2.bench.turns import Answer, Request
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.generation.language_model import choose_runtime
@@ -24,38 +25,86 @@ ROUNDS = 3
 STEPS = 2 + len(CALLS) + 2 + ROUNDS
 
 
-def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> tuple[dict[str, Any], str]:
+class Generated(TypedDict):
+    """A call of generate as the route times it; the length counts the prompt."""
+
+    seconds: float
+    length: int
+    prompt_tokens: int
+    new_tokens: int
+    device: str
+
+
+class Call(Generated):
+    """A call by its name, with the tokens/s that the tutorial would claim, the real ones, and what compiling took."""
+
+    call: str
+    claimed_tokens_per_second: float
+    tokens_per_second: float
+    compiling_share: float
+
+
+class Article(TypedDict):
+    """The tutorial's calls, and what they say."""
+
+    prompt: str
+    load_seconds: float
+    calls: list[Call]
+    findings: list[str]
+
+
+class TakenApart(TypedDict):
+    """The tutorial's calls, and kgpt2's own on the same prompt's length as `throughput.measure` gives them."""
+
+    article: Article
+    rows: list[Row]
+
+
+def take_apart(model: str, checkpoint: Checkpoint, tick: Callable[[str], None]) -> tuple[TakenApart, str]:
     """Runs the tutorial's calls through KerasHub, and then kgpt2's engine on the same prompt's length.
 
     Returns:
-        "article": the calls, each with its seconds, the tokens/s that the tutorial would claim, those of the tokens
-        that were really written, and the share of it that was compiling; and findings in sentences. "rows": kgpt2's
-        own, as `throughput.measure` gives them. And what both computed on.
+        Both, and what they computed on.
 
     Raises:
         RequestError: the model refused.
         WorkError: a process failed.
     """
     tick("KerasHub: loading")
-    calls = []
+    answers: list[Generated] = []
     with start("article", model=model) as server:
         for name in CALLS:
             tick(f"KerasHub: {name}")
-            calls.append({"call": name, **server.ask(anew=name.startswith("after"))})
+            answers.append(server.ask(anew=name.startswith("after")))
         load = server.startup
-    warm = min(call["seconds"] for call in calls)
-    for call in calls:
-        call["claimed_tokens_per_second"] = call["length"] / call["seconds"]
-        call["tokens_per_second"] = call["new_tokens"] / call["seconds"]
-        call["compiling_share"] = max(0.0, 1 - warm / call["seconds"])
+    calls = _calls(answers)
     prompt = calls[0]["prompt_tokens"]
     case = Case("top_k", 1, prompt, calls[0]["length"] - prompt)
     rows, where = measure(model, [case], [("float32", choose_runtime("float32", "auto"))], ROUNDS, tick)
-    article = {"prompt": _prompt(checkpoint), "load_seconds": load, "calls": calls}
-    return {"article": article | {"findings": _findings(calls, rows[0], where)}, "rows": rows}, where
+    article: Article = {
+        "prompt": _prompt(checkpoint),
+        "load_seconds": load,
+        "calls": calls,
+        "findings": _findings(calls, rows[0], where),
+    }
+    return {"article": article, "rows": rows}, where
 
 
-def _findings(calls: list[dict[str, Any]], row: dict[str, Any], where: str) -> list[str]:
+def _calls(answers: Sequence[Generated]) -> list[Call]:
+    warm = min(answer["seconds"] for answer in answers)
+    return [
+        {
+            "call": name,
+            **answer,
+            "claimed_tokens_per_second": answer["length"] / answer["seconds"],
+            "tokens_per_second": answer["new_tokens"] / answer["seconds"],
+            "compiling_share": max(0.0, 1 - warm / answer["seconds"]),
+        }
+        for name, answer in zip(CALLS, answers, strict=True)
+    ]
+
+
+def _findings(calls: Sequence[Call], row: Row, where: str) -> list[str]:
     first, again, after, last = calls
     rate = row["tokens_per_second"]["median"]
     return [
@@ -71,7 +120,7 @@ def _findings(calls: list[dict[str, Any]], row: dict[str, Any], where: str) -> l
     ]
 
 
-def prepare(route: str, model: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def prepare(route: str, model: str) -> Answer:
     """The tutorial's task, as KerasHub has it: its default sampler, its own generate.
 
     Args:
@@ -86,7 +135,7 @@ def prepare(route: str, model: str) -> Callable[[dict[str, Any]], dict[str, Any]
     width = 1 + len(codec.encode(prompt))
     length = min(LENGTH, checkpoint.shape.max_sequence_length)
 
-    def answer(request: dict[str, Any]) -> dict[str, Any]:
+    def answer(request: Request) -> Generated:
         if request["anew"]:
             task.compile(sampler="top_k")
         began = time.time()

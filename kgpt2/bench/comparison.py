@@ -2,18 +2,24 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
+import operator
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from kgpt2.bench.routes import start
-from kgpt2.bench.turns import Route, paired_ratio, spread
+from kgpt2.bench.turns import Route, Spread, paired_ratio, spread
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.hugging_face import HuggingFaceFolder
 from kgpt2.conversion.convert import convert
 from kgpt2.errors import RequestError
+
+if TYPE_CHECKING:
+    from kgpt2.bench.parity import Parity
+    from kgpt2.bench.reply import Timed
 
 CHECKS = ("weights", "logits", "loss", "greedy", "step")
 TASKS = ("generate", "fit")
@@ -37,6 +43,10 @@ class Asked:
         runtime: of kgpt2's generate: "openvino" or "keras".
         kerashub: KerasHub's own generate and fit as well.
         rounds: of each.
+
+    Example:
+        >>> Asked(["generate"], [1], 32, "keras", kerashub=False, rounds=3).sides
+        ['keras', 'torch']
     """
 
     tasks: Sequence[str]
@@ -50,6 +60,24 @@ class Asked:
     def sides(self) -> list[str]:
         """Of `SIDES`; "torch" is what ratios are taken to."""
         return [side for side in SIDES if self.kerashub or side != "kerashub"]
+
+
+class Check(TypedDict):
+    """A comparison of the two sides: what was found, what is allowed, and whether that holds."""
+
+    name: str
+    found: float
+    allowed: float
+    holds: bool
+
+
+class Side(TypedDict):
+    """What a side did: its rate over the rounds, its ratio to PyTorch, and what it took to be ready and to work."""
+
+    tokens_per_second: Spread
+    ratio: float
+    startup_seconds: float
+    peak_memory_mb: float | None
 
 
 def require_torch() -> None:
@@ -94,38 +122,44 @@ def transformers_folder(checkpoint: Checkpoint, against: str | None) -> Iterator
             yield f"{root}/model"
 
 
-def find_parity(model: str, folder: str, tick: Callable[[str], None]) -> dict[str, Any]:
+def find_parity(model: str, folder: str, tick: Callable[[str], None]) -> "Parity":
     """What `parity` found, in one dictionary; a tick for loading and for each of `CHECKS`."""
-    found: dict[str, Any] = {}
+    found = []
     tick("parity: loading")
     with start("parity", model=model, folder=folder) as server:
         for check in CHECKS:
             tick(f"parity: {check}")
-            found |= server.ask(check=check)
-    return found
+            found.append(server.ask(check=check))
+    together: Parity = functools.reduce(operator.or_, found)
+    return together
 
 
-def judge(parity: dict[str, Any]) -> list[dict[str, Any]]:
+def judge(parity: "Parity") -> list[Check]:
     """Each check with what was found, what is allowed, and whether that holds.
 
     float32 has seven digits: logits may differ by a ten-thousandth of the largest one, a weight after a step by a
     twentieth of the learning rate (where a gradient is nearly 0, Adam makes its rounding errors as large as a step).
     """
-    limits = {
-        "max_abs_weight_difference": ("weights", 0.0),
-        "max_abs_logit_difference": ("logits", 1e-4 * max(1.0, parity["max_abs_logit"])),
-        "loss_difference": ("loss", 1e-4),
-        "one_step_max_abs_weight_difference": ("weights after a step of AdamW", 0.05 * parity["learning_rate"]),
-    }
-    checks = [
-        {"name": name, "found": parity[key], "allowed": allowed, "holds": parity[key] <= allowed}
-        for key, (name, allowed) in limits.items()
+    step = parity["one_step_max_abs_weight_difference"]
+    differences = [
+        ("weights", parity["max_abs_weight_difference"], 0.0),
+        ("logits", parity["max_abs_logit_difference"], 1e-4 * max(1.0, parity["max_abs_logit"])),
+        ("loss", parity["loss_difference"], 1e-4),
+        ("weights after a step of AdamW", step, 0.05 * parity["learning_rate"]),
     ]
-    rows = {"found": parity["greedy_rows_differing"], "allowed": 0, "holds": parity["greedy_identical"]}
-    return [*checks, {"name": f"greedy texts of {parity['greedy_rows']} that differ", **rows}]
+    texts: Check = {
+        "name": f"greedy texts of {parity['greedy_rows']} that differ",
+        "found": parity["greedy_rows_differing"],
+        "allowed": 0,
+        "holds": parity["greedy_identical"],
+    }
+    return [
+        *(Check(name=name, found=found, allowed=most, holds=found <= most) for name, found, most in differences),
+        texts,
+    ]
 
 
-def explain(parity: dict[str, Any], checks: Sequence[dict[str, Any]]) -> str | None:
+def explain(parity: "Parity", checks: Sequence[Check]) -> str | None:
     """What differs, in a line or two; None where nothing does."""
     failed = [check["name"] for check in checks if not check["holds"]]
     if not failed:
@@ -148,9 +182,8 @@ def measure(model: str, folder: str, context: int, asked: Asked, tick: Callable[
         tick: is told of each step; `steps` in all.
 
     Returns:
-        A row for each task and batch: for each side tokens_per_second (min, median, max of the rounds), ratio (the
-        median of the rounds' own ratios to PyTorch), startup_seconds (until the first warm call could begin, with all
-        that is compiled) and peak_memory_mb of its process while it works; and "ratio", of kgpt2.
+        A row for each task and batch: for each side, by its name in `SIDES`, a `Side`, whose ratio is the median of the
+        rounds' own and whose start-up ends where the first warm call could begin; and "ratio", of kgpt2.
     """
     rows = []
     for task in asked.tasks:
@@ -164,7 +197,12 @@ def measure(model: str, folder: str, context: int, asked: Asked, tick: Callable[
 
 
 def steps(asked: Asked) -> int:
-    """How many ticks `find_parity` and `measure` give."""
+    """How many ticks `find_parity` and `measure` give.
+
+    Example:
+        >>> steps(Asked(["generate", "fit"], [1, 8], 32, "keras", kerashub=False, rounds=3))
+        30
+    """
     rows = sum(len(asked.batches) if task == "generate" else 1 for task in asked.tasks)
     return 1 + len(CHECKS) + rows * len(asked.sides) * (1 + asked.rounds)
 
@@ -182,10 +220,10 @@ def _row(
         for _ in range(asked.rounds):
             for side, server in servers.items():
                 tick(f"{task}: {SIDES[side]}")
-                reply = server.ask()
+                reply: Timed = server.ask()
                 rates[side].append(reply["tokens_per_second"])
                 memory[side] = reply["peak_memory_mb"]
-    row: dict[str, dict[str, Any]] = {
+    row: dict[str, Side] = {
         side: {
             "tokens_per_second": spread(rates[side]),
             "ratio": paired_ratio(rates[side], rates["torch"]),
@@ -197,6 +235,6 @@ def _row(
     return {"task": task, **shape, **row, "ratio": row["keras"]["ratio"]}
 
 
-def _start(route: str, model: str, folder: str, shape: dict[str, Any], runtime: str) -> Route:
-    own: dict[str, dict[str, Any]] = {"torch": {"folder": folder}, "engine": {"dtype": "float32", "runtime": runtime}}
-    return start(route, model=model, **own.get(route.split("-")[0], {}), **shape)
+def _start(route: str, model: str, folder: str, shape: dict[str, int], runtime: str) -> Route:
+    own = {"torch": {"folder": folder}, "engine": {"dtype": "float32", "runtime": runtime}}
+    return start(route, {}, model=model, **own.get(route.split("-")[0], {}), **shape)

@@ -68,7 +68,8 @@ def peak_memory() -> float | None:
 
         held = jax.local_devices()[0].memory_stats() or {}
         if "peak_bytes_in_use" in held:
-            return round(float(held["peak_bytes_in_use"]) / 1e6, 1)
+            peak: int = held["peak_bytes_in_use"]
+            return round(peak / 1e6, 1)
     elif "torch" in sys.modules:
         import torch
 

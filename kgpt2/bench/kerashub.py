@@ -1,8 +1,6 @@
 """The routes of KerasHub, as its tutorial has them: a task's own generate, and Keras' fit of the task."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import kgpt2.models as models  # first: it brings Keras up the quiet way
 
@@ -13,11 +11,12 @@ import numpy as np
 from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.fitting import drawn_batches, timed_fit
 from kgpt2.bench.reply import timed
+from kgpt2.bench.turns import Answer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
 
 
-def prepare(route: str, model: str, **shape: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def prepare(route: str, model: str, **shape: int) -> Answer:
     """Loads the task; requests are calls of generate, or steps of fit.
 
     Args:
@@ -41,7 +40,7 @@ def load_with_keras_hub(checkpoint: Checkpoint) -> keras_hub.models.CausalLM:
 
 def generating(
     task: keras_hub.models.CausalLM, tokenizer: Tokenizer, batch: int, prompt_tokens: int, new_tokens: int
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
+) -> Answer:
     """Calls of greedy generate on token ids, without an end token."""
     task.compile(sampler="greedy")
     ids = np.zeros((batch, prompt_tokens + new_tokens), "int32")
@@ -51,9 +50,7 @@ def generating(
     return timed(lambda: task.generate(inputs, stop_token_ids=None), batch * new_tokens)
 
 
-def fitting(
-    task: keras_hub.models.CausalLM, tokenizer: Tokenizer, batch: int, width: int, steps: int
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def fitting(task: keras_hub.models.CausalLM, tokenizer: Tokenizer, batch: int, width: int, steps: int) -> Answer:
     """Calls of fit, compiled as the tutorial does it."""
     task.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(5e-5, 500, 0.0)),

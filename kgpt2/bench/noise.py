@@ -1,18 +1,26 @@
 """Whether a machine was quiet enough for what was measured on it."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from kgpt2.bench.turns import Spread
 
 # What others may take of the processors, and how far the rounds of a row may lie apart, as shares.
 BUSY, SPREAD = 0.1, 0.25
 
 
-def too_noisy(busy: float | None, rates: Sequence[Mapping[str, float]]) -> str | None:
+def too_noisy(busy: float | None, rates: Sequence[Spread]) -> str | None:
     """What to say where figures say little; None: nothing.
 
     Args:
         busy: of the processors, before anything was measured; see `environment.busy`.
-        rates: "min", "median" and "max" of each row's rounds.
+        rates: of each row.
+
+    Example:
+        >>> too_noisy(0.02, [{"min": 9.0, "median": 10.0, "max": 11.0}])
+        >>> print(too_noisy(0.5, []))
+        the machine was too noisy to tell: something else took 50% of the processors
+        close what else runs, or ask for more --rounds
     """
     reasons = []
     if busy is not None and busy > BUSY:

@@ -8,16 +8,19 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import kgpt2.models as models  # first: it brings Keras up the quiet way
 
 import keras  # isort: skip
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from kgpt2.bench.drawn import drawn_prompts
+from kgpt2.bench.fitting import Arrays
+from kgpt2.bench.turns import Answer, Reply
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
@@ -34,7 +37,51 @@ LEARNING_RATE, DECAY = 1e-4, 0.01
 EPSILON, SECOND_MOMENT = 1e-7, 0.999
 
 
-def prepare(route: str, model: str, folder: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+class Weights(TypedDict):
+    """The largest difference of all tensors, and the names of those that differ, the worst first."""
+
+    max_abs_weight_difference: float
+    differing_weights: list[str]
+
+
+class Logits(TypedDict):
+    """The largest difference over every place and token: of both, of the Keras network, of the engine."""
+
+    max_abs_logit_difference: float
+    keras_logit_difference: float
+    engine_logit_difference: float
+    max_abs_logit: float
+
+
+class Loss(TypedDict):
+    """The difference of the means over targets, and both, by "keras" and "torch"."""
+
+    loss_difference: float
+    loss: dict[str, float]
+
+
+class Greedy(TypedDict):
+    """How many rows were written, how many differ, and how many of the others part at a near tie."""
+
+    greedy_identical: bool
+    greedy_rows: int
+    greedy_rows_differing: int
+    greedy_near_ties: int
+
+
+class Step(TypedDict):
+    """The largest difference of a weight after a step of AdamW, and which tensor has it."""
+
+    one_step_max_abs_weight_difference: float
+    learning_rate: float
+    worst_after_one_step: list[str]
+
+
+class Parity(Weights, Logits, Loss, Greedy, Step):
+    """What all checks found."""
+
+
+def prepare(route: str, model: str, folder: str) -> Answer:
     """Loads both sides; a request names a check, the reply is what it found.
 
     Args:
@@ -45,7 +92,7 @@ def prepare(route: str, model: str, folder: str) -> Callable[[dict[str, Any]], d
     checkpoint = read_model(model)
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     task = models.load_task(checkpoint, dropout=0.0)
-    checks = {
+    checks: dict[str, Callable[[], Reply]] = {
         "weights": lambda: compare_weights(_stored(checkpoint), network),
         "logits": lambda: compare_logits(checkpoint, task, network),
         "loss": lambda: compare_loss(checkpoint, task, network),
@@ -55,10 +102,11 @@ def prepare(route: str, model: str, folder: str) -> Callable[[dict[str, Any]], d
     return lambda request: checks[request["check"]]()
 
 
-def compare_weights(ours: Iterator[tuple[str, np.ndarray]], network: Any) -> dict[str, Any]:
-    """The largest difference of all tensors, and the names of those that differ, the worst first."""
+def compare_weights(ours: Iterator[tuple[str, NDArray[np.generic]]], network: GPT2LMHeadModel) -> Weights:
+    """Compares tensor by tensor; one that the other side has not, or in another shape, differs infinitely."""
     theirs = dict(network.transformer.named_parameters())
-    differing, shapes = {}, []
+    differing: dict[str, float] = {}
+    shapes = []
     for name, array in ours:
         other = theirs[name].detach().numpy() if name in theirs else np.empty(0)
         # An embedding may be filled up to a round number of rows.
@@ -74,8 +122,8 @@ def compare_weights(ours: Iterator[tuple[str, np.ndarray]], network: Any) -> dic
     }
 
 
-def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
-    """The largest difference over every place and token; of the Keras network and of the engine."""
+def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: GPT2LMHeadModel) -> Logits:
+    """Compares every place and token."""
     ids = np.array(_rows(checkpoint), "int32")
     with torch.no_grad():
         theirs = network(torch.tensor(ids)).logits.numpy()[..., : checkpoint.shape.vocabulary_size]
@@ -91,16 +139,16 @@ def compare_logits(checkpoint: Checkpoint, task: keras.Model, network: Any) -> d
     }
 
 
-def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
+def compare_loss(checkpoint: Checkpoint, task: keras.Model, network: GPT2LMHeadModel) -> Loss:
     """The mean over real targets of rows of different lengths; padding counts on neither side."""
-    inputs, targets, weights = _batch(checkpoint)
-    ours = float(_network(checkpoint, task).test_on_batch(inputs, targets, weights, return_dict=True)["token_loss"])
+    batch = _batch(checkpoint)
+    ours = float(_network(checkpoint, task).test_on_batch(*batch, return_dict=True)["token_loss"])
     with torch.no_grad():
-        theirs = float(_torch_loss(network, inputs, targets, weights))
+        theirs = float(_torch_loss(network, batch))
     return {"loss_difference": abs(ours - theirs), "loss": {"keras": ours, "torch": theirs}}
 
 
-def compare_greedy(lm: LanguageModel, network: Any) -> dict[str, Any]:
+def compare_greedy(lm: LanguageModel, network: GPT2LMHeadModel) -> Greedy:
     """Greedy tokens of a few prompts, no default bans; a row that parts at a near tie is excused and counted."""
     from kgpt2.config.settings import Settings
     from kgpt2.generation.generate import Clock, generate
@@ -130,7 +178,7 @@ def compare_greedy(lm: LanguageModel, network: Any) -> dict[str, Any]:
     }
 
 
-def _near_tie(network: torch.nn.Module, row: list[int], other: list[int]) -> bool:
+def _near_tie(network: GPT2LMHeadModel, row: list[int], other: list[int]) -> bool:
     """Whether the first tokens that differ are as good as equally probable."""
     place = next(place for place, (one, two) in enumerate(zip(row, other, strict=True)) if one != two)
     with torch.no_grad():
@@ -138,17 +186,17 @@ def _near_tie(network: torch.nn.Module, row: list[int], other: list[int]) -> boo
     return abs(float(logits[row[place]] - logits[other[place]])) < NEAR_TIE
 
 
-def compare_step(checkpoint: Checkpoint, task: keras.Model, network: Any) -> dict[str, Any]:
+def compare_step(checkpoint: Checkpoint, task: keras.Model, network: GPT2LMHeadModel) -> Step:
     """One step of AdamW on the same batch, without dropout; the largest difference of any weight after it."""
-    inputs, targets, weights = _batch(checkpoint)
-    _network(checkpoint, task).train_on_batch(inputs, targets, weights)
+    batch = _batch(checkpoint)
+    _network(checkpoint, task).train_on_batch(*batch)
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim == 1]
     groups = [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
     # In the first step Keras' epsilon is PyTorch's times the bias correction (section 2 of the Adam paper).
     epsilon = EPSILON / math.sqrt(1 - SECOND_MOMENT)
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, eps=epsilon)
-    _torch_loss(network, inputs, targets, weights).backward()
+    _torch_loss(network, batch).backward()
     optimizer.step()
     with tempfile.TemporaryDirectory() as root:
         models.save_preset(task, Path(root) / "preset")
@@ -169,25 +217,26 @@ def _network(checkpoint: Checkpoint, task: keras.Model) -> keras.Model:
     return trainable_network(task, config, updates=1, jit_compile=False)
 
 
-def _torch_loss(network: Any, inputs: dict[str, Any], targets: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+def _torch_loss(network: GPT2LMHeadModel, batch: Arrays) -> torch.Tensor:
+    inputs, targets, weights = batch
     labels = torch.tensor(np.where(weights > 0, targets, -100)).long()
     logits = network(torch.tensor(inputs["token_ids"]), attention_mask=torch.tensor(inputs["padding_mask"])).logits
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
-def _batch(checkpoint: Checkpoint) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+def _batch(checkpoint: Checkpoint) -> Arrays:
     """Rows of which each is a few tokens shorter than the one before, padded on the right."""
-    tokens = np.array(_rows(checkpoint), "int32")
+    tokens = np.array(_rows(checkpoint), np.int32)
     width = tokens.shape[1] - 1
     lengths = width - np.arange(ROWS) * (width // (2 * ROWS))
-    mask = (np.arange(width) < lengths[:, None]).astype("int32")
-    return {"token_ids": tokens[:, :-1], "padding_mask": mask}, tokens[:, 1:], mask.astype("float32")
+    mask = (np.arange(width) < lengths[:, None]).astype(np.int32)
+    return {"token_ids": tokens[:, :-1], "padding_mask": mask}, tokens[:, 1:], mask.astype(np.float32)
 
 
 def _rows(checkpoint: Checkpoint) -> list[list[int]]:
     return drawn_prompts(checkpoint.tokenizer, ROWS, min(WIDTH, checkpoint.shape.max_sequence_length), seed=1)
 
 
-def _stored(checkpoint: Checkpoint) -> Iterator[tuple[str, np.ndarray]]:
+def _stored(checkpoint: Checkpoint) -> Iterator[tuple[str, NDArray[np.generic]]]:
     with checkpoint.open_weights() as tensors:
         yield from read_all(tensors, str(checkpoint.folder))

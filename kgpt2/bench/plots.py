@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kgpt2.bench.comparison import SIDES
+from kgpt2.bench.turns import Spread
 from kgpt2.errors import RequestError
 from kgpt2.writing import whole_file
 
@@ -72,7 +73,7 @@ def draw_comparison(report: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
-def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Mapping[str, float]], colours: Sequence[str]) -> None:
+def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Spread], colours: Sequence[str]) -> None:
     medians = [rate["median"] for rate in rates]
     below = [rate["median"] - rate["min"] for rate in rates]
     above = [rate["max"] - rate["median"] for rate in rates]

@@ -1,20 +1,17 @@
 """The routes of PyTorch and transformers, as the couplet article's scripts have them."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 
 from kgpt2.bench.drawn import drawn_prompts
 from kgpt2.bench.reply import timed
-from kgpt2.bench.turns import THREADS
+from kgpt2.bench.turns import THREADS, Answer
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.names import read_model
 
 
-def prepare(route: str, model: str, folder: str, **shape: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def prepare(route: str, model: str, folder: str, **shape: int) -> Answer:
     """Loads the network; requests are calls of generate, or steps of the training loop.
 
     Args:
@@ -25,17 +22,14 @@ def prepare(route: str, model: str, folder: str, **shape: int) -> Callable[[dict
     """
     torch.set_num_threads(THREADS)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    network = network.to(device)
-    work: Callable[..., Callable[[dict[str, Any]], dict[str, Any]]] = (
-        generating if route == "torch-generate" else fitting
-    )
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().to(device)
+    work = generating if route == "torch-generate" else fitting
     return work(network, read_model(model).tokenizer, **shape)
 
 
 def generating(
-    network: Any, tokenizer: Tokenizer, batch: int, prompt_tokens: int, new_tokens: int
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    network: GPT2LMHeadModel, tokenizer: Tokenizer, batch: int, prompt_tokens: int, new_tokens: int
+) -> Answer:
     """Calls of greedy generate, without an end token."""
     ids = torch.tensor(drawn_prompts(tokenizer, batch, prompt_tokens), device=network.device)
     total = prompt_tokens + new_tokens
@@ -46,9 +40,7 @@ def generating(
     )
 
 
-def fitting(
-    network: Any, tokenizer: Tokenizer, batch: int, width: int, steps: int
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def fitting(network: GPT2LMHeadModel, tokenizer: Tokenizer, batch: int, width: int, steps: int) -> Answer:
     """Steps of the article's loop: AdamW with its defaults, the loss that the model computes from its labels."""
     rows = np.array(drawn_prompts(tokenizer, batch * steps, width)).reshape(steps, batch, width)
     optimizer = torch.optim.AdamW(network.parameters())

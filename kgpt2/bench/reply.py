@@ -2,12 +2,21 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 from kgpt2.bench.environment import device, forget_peak, peak_memory
+from kgpt2.bench.turns import Answer, Request
 
 
-def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+class Timed(TypedDict):
+    """A piece of work: its rate, the highest memory since the first request (None: not told), and where it ran."""
+
+    tokens_per_second: float
+    peak_memory_mb: float | None
+    device: str
+
+
+def timed(work: Callable[[], object], tokens: int) -> Answer:
     """Warms work up, and gives what does it once a request.
 
     Args:
@@ -15,13 +24,16 @@ def timed(work: Callable[[], float | object], tokens: int) -> Callable[[dict[str
         tokens: that it reads or writes.
 
     Returns:
-        Takes a request, whatever it holds, and replies with "tokens_per_second", "peak_memory_mb" (the highest since
-        the first request) and "device".
+        Takes a request, whatever it holds, and replies with `Timed`.
+
+    Example:
+        >>> timed(lambda: 0.5, tokens=100)({})["tokens_per_second"]
+        200.0
     """
     work()
     forget_peak()
 
-    def answer(request: dict[str, Any]) -> dict[str, Any]:
+    def answer(request: Request) -> Timed:
         began = time.perf_counter()
         done = work()
         seconds = done if isinstance(done, float) else time.perf_counter() - began

@@ -3,10 +3,13 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from kgpt2.bench.routes import start
-from kgpt2.bench.turns import Route, paired_ratio, spread
+from kgpt2.bench.turns import Route, Spread, paired_ratio, spread
+
+if TYPE_CHECKING:
+    from kgpt2.bench.decoding import Call, WarmUp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +29,34 @@ class Case:
     new_tokens: int
 
 
+class Row(TypedDict):
+    """What a route did with a case.
+
+    Its settings; the seconds of loading and compiling; the median of three first tokens; rates over the rounds, where a
+    token of every row of the batch is one step; None where greedy was not measured or the system tells no memory.
+    """
+
+    sampler: str
+    batch: int
+    prompt_tokens: int
+    new_tokens: int
+    dtype: str
+    runtime: str
+    startup_seconds: float
+    first_token_seconds: float
+    tokens_per_second: Spread
+    milliseconds_per_token: Spread
+    relative_to_greedy: float | None
+    peak_memory_mb: float | None
+
+
 def measure(
     model: str,
     cases: Sequence[Case],
     routes: Sequence[tuple[str, str]],
     rounds: int,
     tick: Callable[[str], None] = lambda what: None,
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[list[Row], str]:
     """Measures cases on routes; each route is a process of its own, and the rounds are interleaved.
 
     Args:
@@ -43,10 +67,7 @@ def measure(
         tick: is told of each step, `steps` in all.
 
     Returns:
-        A row for each route and case: its settings, startup_seconds (loading, and what the case compiled),
-        first_token_seconds (median of three), tokens_per_second and milliseconds_per_token (min, median, max of the
-        rounds; a token of every row of the batch is one step), peak_memory_mb (None where the system does not tell),
-        and relative_to_greedy (None where greedy was not measured). And what the routes computed on.
+        A row for each route and case, and what the routes computed on.
 
     Raises:
         RequestError: the model, or a runtime, refused.
@@ -54,8 +75,8 @@ def measure(
     """
     with contextlib.ExitStack() as stack:
         servers: list[Route] = []
-        firsts: dict[Any, Any] = {}
-        calls: dict[Any, Any] = {}
+        firsts: dict[tuple[int, Case], WarmUp] = {}
+        calls: dict[tuple[int, Case], list[Call]] = {}
         for dtype, runtime in routes:
             tick(f"{dtype} on {runtime}: loading")
             servers.append(stack.enter_context(start("engine", model=model, dtype=dtype, runtime=runtime)))
@@ -69,13 +90,16 @@ def measure(
                 tick(f"{case.sampler}, batch {case.batch}")
                 calls[number, case].append(servers[number].ask(**dataclasses.asdict(case)))
     rates = {job: [call["new_tokens"] / call["seconds"] for call in done] for job, done in calls.items()}
-    rows = []
+    rows: list[Row] = []
     for number, case in jobs:
         (dtype, runtime), first, own = routes[number], firsts[number, case], rates[number, case]
         greedy = rates.get((number, dataclasses.replace(case, sampler="greedy")))
         rows.append(
             {
-                **dataclasses.asdict(case),
+                "sampler": case.sampler,
+                "batch": case.batch,
+                "prompt_tokens": case.prompt_tokens,
+                "new_tokens": case.new_tokens,
                 "dtype": dtype,
                 "runtime": runtime,
                 "startup_seconds": servers[number].startup + first["compile_seconds"],
@@ -90,5 +114,10 @@ def measure(
 
 
 def steps(cases: Sequence[Case], routes: Sequence[tuple[str, str]], rounds: int) -> int:
-    """How many ticks `measure` gives."""
+    """How many ticks `measure` gives.
+
+    Example:
+        >>> steps([Case("greedy", 1, 8, 32)], [("float32", "openvino")], rounds=3)
+        5
+    """
     return len(routes) * (1 + len(cases) * (1 + rounds))

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, TypedDict
 
 from kgpt2.errors import Kgpt2Error, RequestError, WorkError
 
@@ -19,8 +20,21 @@ THREADS = os.cpu_count() or 1
 # Of what a route that failed has said.
 _LAST_LINES = 3
 
+# Both are JSON objects; what is in them each route says.
+Request = dict[str, Any]
+Reply = Mapping[str, Any]
+Answer = Callable[[Request], Reply]
 
-def serve(prepare: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+
+class Spread(TypedDict):
+    """Of the rounds' figures the least, the median and the greatest."""
+
+    min: float
+    median: float
+    max: float
+
+
+def serve(prepare: Callable[[], Answer]) -> None:
     """The life of a route: requests come in on stdin and replies go out on stdout, a line of JSON each.
 
     What libraries print goes to stderr.
@@ -31,7 +45,7 @@ def serve(prepare: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> 
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def reply(value: dict[str, Any]) -> None:
+    def reply(value: Reply) -> None:
         print(json.dumps(value), file=out, flush=True)
 
     try:
@@ -73,20 +87,18 @@ class Route:
             encoding="utf-8",
             env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **environment},
         )
-        assert self._process.stdin is not None  # both are pipes
-        assert self._process.stdout is not None
-        self._to, self._from = self._process.stdin, self._process.stdout
+        self._requests, self._replies = _piped(self._process.stdin), _piped(self._process.stdout)
         self._reply()
         self.startup = time.perf_counter() - began
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """Sends a request and waits for the reply; errors as those of the class."""
-        self._to.write(json.dumps(request) + "\n")
-        self._to.flush()
+    def ask(self, **request: object) -> Any:
+        """Sends a request and waits for the reply, an object of JSON; errors as those of the class."""
+        self._requests.write(json.dumps(request) + "\n")
+        self._requests.flush()
         return self._reply()
 
-    def _reply(self) -> dict[str, Any]:
-        reply: dict[str, Any] = json.loads(self._from.readline() or "{}")
+    def _reply(self) -> Any:
+        reply = json.loads(self._replies.readline() or "{}")
         if "error" in reply:
             kind = RequestError if reply["status"] == RequestError.exit_status else WorkError
             raise kind(reply["error"])
@@ -99,7 +111,7 @@ class Route:
 
     def close(self) -> None:
         """Ends the process."""
-        self._to.close()
+        self._requests.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -110,17 +122,35 @@ class Route:
     def __enter__(self) -> "Route":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self._process.kill()
         self.close()
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """The least, the median and the greatest."""
+def _piped(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise ValueError("the process was started without this pipe")
+    return stream
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The least, the median and the greatest.
+
+    Example:
+        >>> spread([3.0, 1.0, 2.5])
+        {'min': 1.0, 'median': 2.5, 'max': 3.0}
+    """
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def paired_ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    """The median of the ratios of one route to another, round by round."""
+    """The median of the ratios of one route to another, round by round.
+
+    Example:
+        >>> paired_ratio([2.0, 30.0, 8.0], [1.0, 10.0, 2.0])
+        3.0
+    """
     return statistics.median(one / other for one, other in zip(values, others, strict=True))

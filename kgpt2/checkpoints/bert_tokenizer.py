@@ -47,11 +47,11 @@ class BertTokenizer:
         ValueError: a special token is missing from the vocabulary, or an added one is empty or very long.
 
     Example:
-        >>> tokenizer = BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "春", "风"])
-        >>> tokenizer.encode("春风雨")
-        [4, 5, 1]
-        >>> tokenizer.decode([4, 5])
-        '春风'
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> tokenizer.encode("春风秋")
+        [5, 6, 1]
+        >>> tokenizer.decode([5, 6, 1])
+        '春风[UNK]'
     """
 
     def __init__(
@@ -190,18 +190,18 @@ def split_words(text: str, do_lower_case: bool = False, strip_accents: bool = Fa
     """Words, marks and CJK characters of a text, in order, as BERT's basic tokenizer splits it.
 
     Example:
-        >>> split_words("春风, Spring")
-        ['春', '风', ',', 'Spring']
+        >>> split_words("Ich mag 春风!", do_lower_case=True)
+        ['ich', 'mag', '春', '风', '!']
     """
     return _WORD.findall(normalise(text, do_lower_case, strip_accents))
 
 
 def normalise(text: str, do_lower_case: bool = False, strip_accents: bool = False) -> str:
-    """A text cleaned, every white space a plain one, and where asked for without accents and in lower case.
+    r"""A text cleaned, every white space a plain one, and where asked for without accents and in lower case.
 
     Example:
-        >>> normalise("Été", do_lower_case=True, strip_accents=True)
-        'ete'
+        >>> normalise("Café\t春", do_lower_case=True, strip_accents=True)
+        'cafe 春'
     """
     text = _SPACE.sub(" ", _REMOVED.sub("", text))
     if strip_accents and not text.isascii():

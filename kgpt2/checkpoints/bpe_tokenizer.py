@@ -28,6 +28,13 @@ class BpeTokenizer:
 
     Raises:
         RequestError: the parts do not make a GPT-2 tokenizer.
+
+    Example:
+        >>> tokenizer = BpeTokenizer({END_OF_TEXT: 0, "a": 1, "b": 2, "ab": 3}, [("a", "b")])
+        >>> tokenizer.encode("aab")
+        [1, 3]
+        >>> tokenizer.decode([1, 3])
+        'aab'
     """
 
     # What KerasHub pads with; the padding mask hides it. ("!" has the same id, so no mask may be derived from it.)
@@ -116,13 +123,23 @@ class BpeTokenizer:
 
 
 def is_stock(tokenizer: BpeTokenizer) -> bool:
-    """Whether KerasHub's GPT2Tokenizer holds all of it: <|endoftext|> at both ends, and no added tokens but special."""
+    """Whether KerasHub's GPT2Tokenizer holds all of it: <|endoftext|> at both ends, and no added tokens but special.
+
+    Example:
+        >>> is_stock(BpeTokenizer({END_OF_TEXT: 0, "a": 1}, []))
+        True
+    """
     own = tokenizer.tokens == SpecialTokens(END_OF_TEXT, END_OF_TEXT)
     return own and all(tokenizer.added_tokens.values()) and not tokenizer.normalized
 
 
 def whole_tokens(tokenizer: BpeTokenizer) -> list[str]:
-    """The tokens that are cut out of a text whole, <|endoftext|> first where it is there."""
+    """The tokens that are cut out of a text whole, <|endoftext|> first where it is there.
+
+    Example:
+        >>> whole_tokens(BpeTokenizer({END_OF_TEXT: 0, "<mark>": 1}, [], {"<mark>": False}))
+        ['<|endoftext|>', '<mark>']
+    """
     own = (END_OF_TEXT, *tokenizer.tokens.named().values(), *tokenizer.added_tokens)
     return [token for token in dict.fromkeys(own) if token in tokenizer.token_to_id]
 

@@ -22,8 +22,8 @@ def join_pieces(pieces: Iterable[str]) -> str:
     The spaces of the text before tokenizing are lost, so a mark between Latin words is set by the rules of English.
 
     Example:
-        >>> join_pieces(["春", "风", ",", "spring", "wind"])
-        '春风, spring wind'
+        >>> join_pieces(["春", "风", "hello", "##s", "world", "!"])
+        '春风hellos world!'
     """
     text: list[str] = []
     for piece in pieces:

@@ -72,7 +72,12 @@ def _snapshot_of(reference: Path) -> str:
 
 
 def is_name(model: str) -> bool:
-    """Whether a text is hf://ORGANISATION/NAME, with or without a revision."""
+    """Whether a text is hf://ORGANISATION/NAME, with or without a revision.
+
+    Example:
+        >>> is_name("hf://openai-community/gpt2"), is_name("gpt2")
+        (True, False)
+    """
     try:
         return model.startswith("hf://") and bool(_parts(model))
     except RequestError:

@@ -23,7 +23,12 @@ UNTOLD_ID = 50256
 
 
 def is_gpt2(config: Mapping[str, Any]) -> bool:
-    """Whether a configuration describes a GPT-2; before the end of 2019 none said so in words."""
+    """Whether a configuration describes a GPT-2; before the end of 2019 none said so in words.
+
+    Example:
+        >>> is_gpt2({"model_type": "gpt2"}), is_gpt2({"model_type": "bert"})
+        (True, False)
+    """
     if "model_type" in config:
         return bool(config["model_type"] == "gpt2")
     named = all(key in config or other in config for key, other in list(_OTHER_NAMES.items())[:3])
@@ -39,6 +44,10 @@ def read_shape(path: Path, config: Mapping[str, Any]) -> Shape:
 
     Raises:
         RequestError: the network is none that KerasHub's GPT-2 computes.
+
+    Example:
+        >>> read_shape(Path("config.json"), {"model_type": "gpt2", "vocab_size": 50257}).parameters
+        124439808
     """
     if not is_gpt2(config):
         named = "model_type" in config
@@ -61,7 +70,12 @@ def read_shape(path: Path, config: Mapping[str, Any]) -> Shape:
 
 
 def told_ids(config: Mapping[str, Any], key: str, size: int) -> list[int]:
-    """The ids that a configuration gives for `bos_token_id` or `eos_token_id`, as far as a vocabulary has them."""
+    """The ids that a configuration gives for `bos_token_id` or `eos_token_id`, as far as a vocabulary has them.
+
+    Example:
+        >>> told_ids({"eos_token_id": [2, 99]}, "eos_token_id", size=50)
+        [2]
+    """
     ids = config.get(key)
     return [index for index in (ids if isinstance(ids, list) else [ids]) if type(index) is int and 0 <= index < size]
 

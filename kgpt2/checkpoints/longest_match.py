@@ -35,8 +35,8 @@ class LongestMatch:
         place = 0
         while found := self._first.search(text, place):
             start = found.start()
-            ends = (start + length for length in self._lengths[text[start]])
-            end = next((end for end in ends if end <= len(text) and text[start:end] in self._tokens), None)
+            ends = (start + length for length in self._lengths[text[start]] if start + length <= len(text))
+            end = next((end for end in ends if text[start:end] in self._tokens), None)
             if end is not None:
                 yield start, end
             place = end or start + 1

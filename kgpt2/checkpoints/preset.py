@@ -54,8 +54,8 @@ def read_preset(folder: Path, tokens: SpecialTokens | None = None) -> Preset:
     sequence_length = _config_of(preprocessor).get("sequence_length") if os.path.lexists(preprocessor) else None
     if sequence_length is not None and (type(sequence_length) is not int or not 1 <= sequence_length < 2**31):
         raise RequestError(f"{preprocessor}: sequence_length is {quoted(sequence_length)}, not a number of tokens")
-    values: dict[str, Any] = {field.name: config.get(field.name) for field in dataclasses.fields(Shape)}
-    shape = Shape(**values)
+    numbers: dict[str, Any] = {field.name: config.get(field.name) for field in dataclasses.fields(Shape)}
+    shape = Shape(**numbers)
     if fault := shape.fault():
         raise RequestError(f"{path}: {fault}, which is no shape of a GPT-2")
     tokenizer = (_chinese_tokenizer if name in _CHINESE else _bpe_tokenizer)(folder, tokens or SpecialTokens())

@@ -11,7 +11,12 @@ _LIMITS = {"num_layers": 4096, "dropout": 1}
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """The shape of a GPT-2 network: KerasHub's names for the arguments of its backbone."""
+    """The shape of a GPT-2 network: KerasHub's names for the arguments of its backbone.
+
+    Example:
+        >>> Shape(50257, 12, 12, 768, 3072, 1024, dropout=0.1).parameters
+        124439808
+    """
 
     vocabulary_size: int
     num_layers: int

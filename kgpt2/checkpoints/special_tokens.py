@@ -18,6 +18,10 @@ class SpecialTokens:
         start: begins every text.
         end: ends every text.
         newline: stands for the end of a line.
+
+    Example:
+        >>> SpecialTokens(end="[EOS]").over(SpecialTokens("[CLS]", "[SEP]")).named()
+        {'start_token': '[CLS]', 'end_token': '[EOS]'}
     """
 
     start: str | None = None
@@ -53,7 +57,12 @@ class SpecialTokens:
 
 
 def encode_lines(text: str, newline_id: int | None, encode: Callable[[str], list[int]]) -> list[int]:
-    """The ids of a text, its line ends written as a token where there is one for them."""
+    r"""The ids of a text, its line ends written as a token where there is one for them.
+
+    Example:
+        >>> encode_lines("春\n风", 9, lambda line: [ord(sign) for sign in line])
+        [26149, 9, 39118]
+    """
     if newline_id is None:
         return encode(text)
     first, *others = _LINE_END.split(text)
@@ -64,7 +73,12 @@ def encode_lines(text: str, newline_id: int | None, encode: Callable[[str], list
 
 
 def decode_lines(ids: Iterable[int], newline_id: int | None, decode: Callable[[list[int]], str]) -> str:
-    """The text of ids, a line end where the token for it stands."""
+    r"""The text of ids, a line end where the token for it stands.
+
+    Example:
+        >>> decode_lines([26149, 9, 39118], 9, lambda ids: "".join(map(chr, ids)))
+        '春\n风'
+    """
     lines: list[list[int]] = [[]]
     for index in map(int, ids):
         if index == newline_id:

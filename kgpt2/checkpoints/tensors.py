@@ -11,7 +11,7 @@ import numpy as np
 from kgpt2.errors import RequestError, escaped
 
 # Little-endian, whatever the machine: so are all the files.
-DTYPES: dict[str, np.dtype[Any]] = {
+DTYPES: dict[str, np.dtype] = {
     "float64": np.dtype("<f8"),
     "float32": np.dtype("<f4"),
     "float16": np.dtype("<f2"),
@@ -27,6 +27,10 @@ class StoredTensor:
         shape: of the array.
         dtype: of the array; a float.
         read: gives the array; raises RequestError where the file does not hold what it promised.
+
+    Example:
+        >>> StoredTensor((2, 3), DTYPES["float16"], lambda: np.zeros((2, 3), np.float16)).nbytes
+        12
     """
 
     shape: tuple[int, ...]
@@ -81,6 +85,10 @@ def cast(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
     Raises:
         RequestError: a finite value is beyond the type's range.
+
+    Example:
+        >>> cast("wte.weight", np.ones(2, np.float32), DTYPES["float16"])
+        array([1., 1.], dtype=float16)
     """
     if array.dtype == dtype:
         return array

@@ -46,7 +46,12 @@ def is_uer_config(config: object) -> bool:
 
 
 def is_native_name(path: Path) -> bool:
-    """Whether a file is called as UER-py calls what it saves: NAME.bin, or NAME.bin-STEPS while it trains."""
+    """Whether a file is called as UER-py calls what it saves: NAME.bin, or NAME.bin-STEPS while it trains.
+
+    Example:
+        >>> is_native_name(Path("gpt2.bin-100000")), is_native_name(Path("gpt2.safetensors"))
+        (True, False)
+    """
     return re.fullmatch(r".+\.bin(-\d+)?", path.name) is not None
 
 

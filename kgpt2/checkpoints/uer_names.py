@@ -40,7 +40,12 @@ _HEAD = 64
 
 
 def is_native(tensors: Mapping[str, object]) -> bool:
-    """Whether a file's tensors have UER-py's names."""
+    """Whether a file's tensors have UER-py's names.
+
+    Example:
+        >>> is_native({"embedding.word_embedding.weight": None}), is_native({"wte.weight": None})
+        (True, False)
+    """
     return any(name.removeprefix(_WRAPPER) in _WORDS for name in tensors)
 
 

@@ -93,5 +93,10 @@ ACCENT = (
 
 
 def python_body(body: str) -> str:
-    r"""A class body above, which RE2 reads as it is, in the notation of Python's `re` (\x{3400} -> \U00003400)."""
+    r"""A class body above, which RE2 reads as it is, in the notation of Python's `re` (\x{3400} -> \U00003400).
+
+    Example:
+        >>> python_body(r"\x{3400}-\x{4DBF}")
+        '\\U00003400-\\U00004dbf'
+    """
     return re.sub(r"\\x\{([0-9A-F]+)\}", lambda match: f"\\U{int(match[1], 16):08x}", body)

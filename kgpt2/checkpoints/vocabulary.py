@@ -38,8 +38,8 @@ def count_vocabulary(texts: Iterable[str], least: int = 1) -> list[str]:
     A character that stands inside a Latin word or a number appears as a `##` piece, as WordPiece needs it.
 
     Example:
-        >>> count_vocabulary(["春风", "春雨"], least=2)[-1]
-        '春'
+        >>> count_vocabulary(["春风春雨"])
+        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '春', '雨', '风']
     """
     words: collections.Counter[str] = collections.Counter()
     for text in texts:

@@ -7,13 +7,16 @@ Sources: the format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; 
 import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.errors import RequestError, WorkError
+
+if TYPE_CHECKING:
+    import gguf
 
 _BLOCK = {
     "ln_1": "attn_norm",
@@ -32,7 +35,12 @@ _OTHERS = {
 
 
 def gguf_name(name: str) -> str:
-    """llama.cpp's name for a tensor of `Shape.tensors`."""
+    """llama.cpp's name for a tensor of `Shape.tensors`.
+
+    Example:
+        >>> gguf_name("h.0.attn.c_attn.weight")
+        'blk.0.attn_qkv.weight'
+    """
     if name in _OTHERS:
         return _OTHERS[name]
     _, block, rest = name.split(".", 2)
@@ -47,13 +55,17 @@ def require_gguf(checkpoint: Checkpoint) -> BpeTokenizer:
         RequestError: llama.cpp has no GPT-2 with such a vocabulary.
         WorkError: the package gguf is missing.
     """
+    _bpe_tokenizer(checkpoint)
+    if importlib.util.find_spec("gguf") is None:
+        raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
+
+
+def _bpe_tokenizer(checkpoint: Checkpoint) -> BpeTokenizer:
     if not isinstance(checkpoint.tokenizer, BpeTokenizer):
         raise RequestError(
             f"{checkpoint.folder}: a BERT vocabulary; llama.cpp runs GPT-2 with byte-level BPE only, "
             "so this model cannot become a GGUF file"
         )
-    if importlib.util.find_spec("gguf") is None:
-        raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
     return checkpoint.tokenizer
 
 
@@ -103,10 +115,10 @@ def write_gguf(
         writer.close()
 
 
-def _add_description(writer: Any, checkpoint: Checkpoint, dtype: str) -> None:
+def _add_description(writer: "gguf.GGUFWriter", checkpoint: Checkpoint, dtype: str) -> None:
     import gguf
 
-    shape, tokenizer = checkpoint.shape, require_gguf(checkpoint)
+    shape, tokenizer = checkpoint.shape, _bpe_tokenizer(checkpoint)
     file_types = {
         "float32": gguf.LlamaFileType.ALL_F32,
         "float16": gguf.LlamaFileType.MOSTLY_F16,

@@ -1,17 +1,42 @@
 """What a tokenised source amounts to, for people and for scripts."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.token_cache import Tokenised
 
 _BARS = 12
 
 
-def account(tokenised: Tokenised) -> dict[str, Any]:
-    """Counts, lengths in tokens (start and end token included), the share of [UNK], what was dropped and cleaned."""
+class Lengths(TypedDict):
+    """Of the examples in tokens, start and end token included."""
+
+    total: int
+    mean: float
+    p50: int
+    p95: int
+    max: int
+
+
+class Account(TypedDict):
+    """Counts, lengths, the share of [UNK], what was dropped and cleaned, and examples where they are asked for."""
+
+    source: str
+    count: int
+    characters: int
+    tokens: Lengths
+    unknown_fraction: float
+    dropped: Mapping[str, int]
+    cleaned: Mapping[str, int]
+    problems: Sequence[str]
+    examples: NotRequired[Sequence[str]]
+
+
+def account(tokenised: Tokenised) -> Account:
+    """The account of a source, as `kgpt2 data --json` prints it."""
     lengths = tokenised.table.lengths
     p50, p95 = np.percentile(lengths, [50, 95], method="inverted_cdf")
     return {
@@ -32,8 +57,14 @@ def account(tokenised: Tokenised) -> dict[str, Any]:
     }
 
 
-def histogram(lengths: np.ndarray) -> Iterator[str]:
-    """How many examples there are of each length, in a dozen lines of text; the last one takes the longest of 100."""
+def histogram(lengths: NDArray[np.integer]) -> Iterator[str]:
+    r"""How many examples there are of each length, in a dozen lines of text; the last one takes the longest of 100.
+
+    Example:
+        >>> print(*histogram(np.array([3, 3, 9])), sep="\n")
+             3-3      ████████████████████████████████████████ 2
+             9-9      ████████████████████ 1
+    """
     most = int(np.percentile(lengths, 99, method="inverted_cdf"))
     step = max(1, -(-most // _BARS))
     counts = np.bincount(np.minimum((lengths - 1) // step, _BARS - 1))

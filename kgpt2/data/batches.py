@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.permutation import permuted
 from kgpt2.data.tokens import Rows
@@ -25,12 +26,12 @@ class Batch:
         target_mask: float32, 1 where the target counts.
     """
 
-    token_ids: np.ndarray
-    padding_mask: np.ndarray
-    targets: np.ndarray
-    target_mask: np.ndarray
+    token_ids: NDArray[np.int32]
+    padding_mask: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    target_mask: NDArray[np.float32]
 
-    def as_keras(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def as_keras(self) -> tuple[dict[str, NDArray[np.int32]], NDArray[np.int32], NDArray[np.float32]]:
         """`(x, y, sample_weight)` as `keras.Model.fit` takes it."""
         return {"token_ids": self.token_ids, "padding_mask": self.padding_mask}, self.targets, self.target_mask
 
@@ -60,6 +61,16 @@ class Batches:
             the padding is least; False (`pad`): every batch is `sequence_length` wide.
         batch_tokens: positions in a batch, padding included, instead of `batch_size`: narrow batches get more rows.
         shuffle_seed: draws each epoch's order; None keeps one order, the longest first.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> from kgpt2.data.example import Example
+        >>> from kgpt2.data.tokens import Selected, encode
+        >>> table = encode([Example("春风"), Example("风")], BertTokenizer([*SPECIAL_TOKENS, *"春风"]))
+        >>> rows = Selected(table, np.array([True, True]))
+        >>> batches = Batches(rows, batch_size=2, sequence_length=3, pad_id=0, pad_to_longest=False)
+        >>> batches.at(0).targets.tolist()
+        [[5, 6, 3], [6, 3, 0]]
     """
 
     def __init__(
@@ -85,7 +96,7 @@ class Batches:
         sizes = np.maximum(batch_tokens // self.widths, 1) if batch_tokens else np.full(len(self.widths), batch_size)
         self._sizes = np.minimum(sizes, len(rows))
         self._starts = self._cut()
-        self._shuffled: tuple[int, np.ndarray] = (-1, self._starts)
+        self._shuffled: tuple[int, NDArray[np.int64]] = (-1, self._starts)
 
     @property
     def per_epoch(self) -> int:
@@ -134,33 +145,33 @@ class Batches:
         learned = self.rows.block(rows, width + 1)[1]
         return Size(int(learned.sum()), int(self.rows.lengths[rows].sum()) - len(rows), height * width, width)
 
-    def _members(self, step: int) -> tuple[int, np.ndarray]:
+    def _members(self, step: int) -> tuple[int, NDArray[np.uint32]]:
         """Which batch of the plan a step is, and its rows."""
         epoch, number = divmod(step, self.per_epoch)
-        batch = number if self.shuffle_seed is None else int(self._batch_order(epoch)[number])
+        seed = self.shuffle_seed
+        batch = number if seed is None else int(self._batch_order(seed, epoch)[number])
         places = np.arange(self._starts[batch], self._starts[batch + 1])
-        if self.shuffle_seed is not None:
+        if seed is not None:
             first_class, last_class = self._class_of(places[[0, -1]])
             for one in range(first_class, last_class + 1):
                 first, stop = self._classes[one : one + 2]
                 inside = (places >= first) & (places < stop)
-                seed = (self.shuffle_seed, epoch, 1 + one)
-                places[inside] = first + permuted(places[inside] - first, int(stop - first), seed)
+                places[inside] = first + permuted(places[inside] - first, int(stop - first), (seed, epoch, 1 + one))
         return batch, self._order[places]
 
-    def _batch_order(self, epoch: int) -> np.ndarray:
+    def _batch_order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         if self._shuffled[0] != epoch:
-            self._shuffled = epoch, np.random.default_rng((self.shuffle_seed or 0, epoch)).permutation(self.per_epoch)
+            self._shuffled = epoch, np.random.default_rng((seed, epoch)).permutation(self.per_epoch)
         return self._shuffled[1]
 
     def _shape(self, batch: int) -> tuple[int, int]:
         one = int(self._class_of(self._starts[batch]))
         return int(self._sizes[one]), int(self.widths[one])
 
-    def _class_of(self, places: np.ndarray) -> np.ndarray:
+    def _class_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(self._classes, places, side="right") - 1
 
-    def _cut(self) -> np.ndarray:
+    def _cut(self) -> NDArray[np.int64]:
         """Where each batch begins in the order of lengths, and the end."""
         starts, place = [], 0
         for one, size in enumerate(self._sizes):
@@ -171,7 +182,7 @@ class Batches:
         return np.append(np.concatenate(starts), len(self.rows))
 
 
-def best_widths(counts: np.ndarray, most: int = WIDTHS) -> np.ndarray:
+def best_widths(counts: NDArray[np.integer], most: int = WIDTHS) -> NDArray[np.int64]:
     """The widths, ascending and at most `most`, that need the least padding.
 
     Args:
@@ -179,8 +190,8 @@ def best_widths(counts: np.ndarray, most: int = WIDTHS) -> np.ndarray:
         most: of widths.
 
     Example:
-        >>> best_widths(np.bincount([3, 3, 4, 9, 10]), most=2).tolist()
-        [4, 10]
+        >>> best_widths(np.bincount([3, 3, 9, 10]), most=2).tolist()
+        [3, 10]
     """
     lengths = np.flatnonzero(counts)
     rows = np.concatenate([[0], np.cumsum(counts[lengths])])

@@ -70,6 +70,10 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
     Args:
         pairs: two sides, and the group that the couplet belongs to ("": to none but its own).
         report: is told.
+
+    Example:
+        >>> list(normalised(iter([("春风", "秋月", "")]), Report()))
+        [Example(text='春风-秋月', prompt='', group='')]
     """
     seen: set[int] = set()
     for up, down, group in pairs:
@@ -88,13 +92,23 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
 
 
 def mend(side: str) -> str:
-    """A side without spaces, without 上联 or 下联 before it, its punctuation full-width, no mark at its ends."""
+    """A side without spaces, without 上联 or 下联 before it, its punctuation full-width, no mark at its ends.
+
+    Example:
+        >>> mend("上联：春 风，")
+        '春风'
+    """
     plain = _UNSEEN.sub("", re.sub(r"\s", "", _SPECIAL.sub("", side)))
     return _LABEL.sub("", plain).translate(_FULL_WIDTH).strip(_MARKS)
 
 
 def fault(up: str, down: str) -> str:
-    """Why two sides are no couplet; "" where they are one."""
+    """Why two sides are no couplet; "" where they are one.
+
+    Example:
+        >>> fault("春风", "秋月"), fault("春风", "秋")
+        ('', 'unequal lengths')
+    """
     if not up or not down:
         return "empty side"
     if not _HAN.fullmatch(up) or not _HAN.fullmatch(down):
@@ -111,6 +125,10 @@ def split_sides(text: str) -> tuple[str, str]:
 
     A single space separates where nothing else does; characters may stand apart ("丹 枫 - 绿 柳"). [CLS] and [SEP] at
     the ends, as model cards write them out, go.
+
+    Example:
+        >>> split_sides("丹 枫 - 绿 柳")
+        ('丹 枫', '绿 柳')
     """
     text = _ENDS.sub("", text)
     for separator in _SEPARATORS:

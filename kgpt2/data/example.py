@@ -44,6 +44,12 @@ class Report:
         done: how much of the source has been read, from 0 to 1, as far as it knows.
         found: whether a text has come.
         strict: the first bad row stops everything.
+
+    Example:
+        >>> report = Report()
+        >>> report.bad("not UTF-8", "poems.txt, line 3: not UTF-8")
+        >>> report.dropped, report.problems
+        (Counter({'not UTF-8': 1}), ['poems.txt, line 3: not UTF-8'])
     """
 
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)

@@ -37,6 +37,10 @@ def known_encoding(name: str | None) -> str | None:
 
     Raises:
         RequestError: Python knows no such encoding of text.
+
+    Example:
+        >>> known_encoding("GBK"), known_encoding("utf8")
+        ('gb18030', 'utf-8')
     """
     if name is None:
         return None

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 _ROUNDS = 6
 
 
-def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
+def permuted(places: NDArray[np.integer], size: int, seed: Sequence[int]) -> NDArray[np.int64]:
     """Where each of some places lies in a shuffled order of `size` things, int64.
 
     The same seed gives the same order, and every place of `range(size)` comes once.
 
     Example:
-        >>> sorted(permuted(np.arange(5), 5, (0, 1)).tolist())
+        >>> sorted(permuted(np.arange(5), 5, [0]).tolist())
         [0, 1, 2, 3, 4]
     """
     wide = math.isqrt(size - 1) + 1
@@ -33,11 +33,13 @@ def permuted(places: np.ndarray, size: int, seed: Sequence[int]) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=32)
-def _keys(seed: tuple[int, ...]) -> np.ndarray:
-    return np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)
+def _keys(seed: tuple[int, ...]) -> NDArray[np.uint64]:
+    return np.asarray(np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64), np.uint64)
 
 
-def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.ndarray) -> np.ndarray:
+def _rounds(
+    numbers: NDArray[np.uint64], sides: tuple[np.uint64, np.uint64], keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
     left, right = np.divmod(numbers, sides[1])
     for left_key, right_key in zip(keys[::2], keys[1::2], strict=True):
         left = (left + mix(right + left_key) % sides[0]) % sides[0]
@@ -46,7 +48,12 @@ def _rounds(numbers: np.ndarray, sides: tuple[np.uint64, np.uint64], keys: np.nd
 
 
 def mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014)."""
+    """Every bit of uint64 numbers made to depend on all of theirs (the finaliser of splitmix64, Steele et al. 2014).
+
+    Example:
+        >>> mix(np.array([0, 1], np.uint64)).tolist()
+        [0, 6238072747940578789]
+    """
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))

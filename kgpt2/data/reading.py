@@ -92,6 +92,11 @@ class Reader:
 
     Args:
         tokenizer: the model's.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> Reader(BertTokenizer([*SPECIAL_TOKENS, *"春风，"]))("春风,春风")
+        '春风，春风'
     """
 
     def __init__(self, tokenizer: Tokenizer):
@@ -200,6 +205,12 @@ def read_examples(
         tokenizer: the model's.
         report: is told what was changed; and what was dropped because nothing is left of it.
         as_typed: leave all as it is.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风，"])
+        >>> [example.text for example in read_examples([Example("春风,春风")], tokenizer, Report())]
+        ['春风，春风']
     """
     reader = Reader(tokenizer)
     for example in examples:
@@ -215,6 +226,13 @@ class Noticed:
 
     Args:
         tokenizer: the model's.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风，"])
+        >>> noticed = Noticed(tokenizer)
+        >>> noticed.unknown("春雨"), noticed.unknown("春雨")
+        (['雨'], [])
     """
 
     def __init__(self, tokenizer: Tokenizer):
@@ -235,7 +253,13 @@ class Noticed:
 
 
 def unknown_in(text: str, tokenizer: Tokenizer) -> list[str]:
-    """The words and characters of a text, as the model reads it, that become [UNK], in order, each once."""
+    """The words and characters of a text, as the model reads it, that become [UNK], in order, each once.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS
+        >>> unknown_in("春风", BertTokenizer([*SPECIAL_TOKENS, "春"]))
+        ['风']
+    """
     if not isinstance(tokenizer, BertTokenizer) or tokenizer.unknown_id not in tokenizer.encode(text):
         return []
     plain = " ".join(LongestMatch(tokenizer.whole_tokens).split(text)[::2])

@@ -99,7 +99,12 @@ def _files(specs: Sequence[str], options: Options) -> Source:
 
 
 def inline(texts: Sequence[str]) -> Source:
-    """Texts that stand in the configuration itself."""
+    """Texts that stand in the configuration itself.
+
+    Example:
+        >>> [example.text for example in inline(["春", "秋"]).read(Report())]
+        ['春', '秋']
+    """
     digest = hashlib.sha256(repr(tuple(texts)).encode()).hexdigest()
     return Source("data.texts", lambda: digest, lambda report: map(Example, texts))
 

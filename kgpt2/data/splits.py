@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.data.permutation import mix
 
@@ -12,7 +13,12 @@ _BLOCK = 1 << 16
 
 
 def key_of(text: str) -> int:
-    """A number of 64 bits for a text or the name of a group of texts."""
+    """A number of 64 bits for a text or the name of a group of texts.
+
+    Example:
+        >>> key_of("春") == key_of("春"), key_of("春") == key_of("秋")
+        (True, False)
+    """
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
 
@@ -27,7 +33,7 @@ def split_of(text: str) -> str:
     return next(name for name, (_, stop) in SPLITS.items() if place < stop)
 
 
-def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
+def held_out(keys: NDArray[np.uint64], share: float, seed: int) -> NDArray[np.bool_]:
     """Which examples to hold out, bool `(examples,)`; equal keys are held out together.
 
     Args:
@@ -36,8 +42,9 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
         seed: draws which.
 
     Example:
-        >>> int(held_out(np.arange(100, dtype=np.uint64), 0.1, seed=0).sum())
-        10
+        >>> keys = np.array([7, 7, 8, 9], np.uint64)
+        >>> held_out(keys, 0.5, seed=0)
+        array([ True,  True, False, False])
     """
     if share == 0 or len(keys) == 0:
         return np.zeros(len(keys), bool)
@@ -47,6 +54,6 @@ def held_out(keys: np.ndarray, share: float, seed: int) -> np.ndarray:
         block = slice(start, start + _BLOCK)
         drawn[block] = mix(keys[block] ^ mask) >> np.uint64(32)
     last = max(round(len(keys) * share), 1) - 1
-    limit = np.partition(drawn, last)[last]
+    limit: np.uint32 = np.partition(drawn, last)[last]
     chosen = drawn <= limit
     return np.asarray(drawn < limit if chosen.all() else chosen)

@@ -75,9 +75,13 @@ def read_rows(lines: Lines, kind: str, columns: Columns) -> Iterator[tuple[int, 
 
 
 def dialect_of(head: Sequence[str], kind: str, columns: Columns) -> Dialect:
-    """The dialect of a table, by its first lines: the one in which the header has the columns that are asked for.
+    r"""The dialect of a table, by its first lines: the one in which the header has the columns that are asked for.
 
     Where none has, it is the usual one, unless that leaves a single column where another divides every record.
+
+    Example:
+        >>> dialect_of(["text;author\n", "春;李白\n"], "CSV", Columns(text="text"))
+        Dialect(delimiter=';', spaced=False, first=1)
     """
     hint = _EXCEL_HINT.fullmatch(head[0]) if head else None
     if hint:

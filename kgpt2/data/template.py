@@ -20,6 +20,10 @@ class Columns:
         text: what is learned; None: the first of the choices, or the only column.
         prompt: what is read before and not learned; None: nothing.
         choices: templates for the text where it is None; the first one whose columns are there.
+
+    Example:
+        >>> Columns(text="{title}: {text}").fields
+        ('title', 'text')
     """
 
     text: str | None = None
@@ -45,7 +49,7 @@ def has(names: Container[str], template: str) -> bool:
     """Whether the columns of a template are there.
 
     Example:
-        >>> has(["title"], "{title}")
+        >>> has(["title", "text"], "{title}: {text}")
         True
     """
     return all(name in names for name in _fields(template))
@@ -56,6 +60,10 @@ def settle(columns: Columns, names: Sequence[str], where: str) -> Columns:
 
     Raises:
         RequestError: it is not clear which column holds the text, or one that is named is not there.
+
+    Example:
+        >>> settle(Columns(), ["title", "text"], "poems.csv").text
+        'text'
     """
     text = columns.text or default_template(names, where, columns.choices)
     for key, template in (("data.text", text), ("data.prompt", columns.prompt)):
@@ -77,7 +85,7 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
         RequestError: it takes a column that is not there; the message lists those that are.
 
     Example:
-        >>> fields("{title}：{text}", ["title", "text"], "poems.csv")
+        >>> fields("{title}: {text}", ["text", "title"], "poems.csv")
         ['title', 'text']
     """
     names = list(_fields(template))
@@ -93,6 +101,10 @@ def default_template(columns: Iterable[str], where: str, choices: Sequence[str] 
 
     Raises:
         RequestError: it is not clear which column holds the text.
+
+    Example:
+        >>> default_template(["title", "text"], "poems.csv")
+        'text'
     """
     columns = list(columns)
     for choice in choices:
@@ -113,8 +125,8 @@ def fill(template: str, row: Mapping[str, object], where: str) -> str:
         RequestError: a column holds neither text nor a number.
 
     Example:
-        >>> fill("{title}：{text}", {"title": "春", "text": "花开"}, "poems.csv")
-        '春：花开'
+        >>> fill("{title}: {text}", {"title": "春晓", "text": None}, "poems.csv")
+        '春晓: '
     """
     if _fields(template) == (template,):
         return _value(row, template, where)

@@ -236,5 +236,10 @@ def _expand(spec: str) -> list[Path]:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing in a text can be seen: white space, and signs of no width."""
+    r"""Whether nothing in a text can be seen: white space, and signs of no width.
+
+    Example:
+        >>> is_blank("\u200b \u3000"), is_blank(".")
+        (True, False)
+    """
     return not _VISIBLE.search(text)

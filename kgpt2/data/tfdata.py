@@ -1,7 +1,6 @@
 """The adapter to tf.data; the only module of this room that TensorFlow must be there to import."""
 
-from typing import Any
-
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -23,11 +22,11 @@ def as_dataset(batches: Batches, count: int, start: int = 0) -> tf.data.Dataset:
     """
     dtypes = [tf.int32, tf.int32, tf.int32, tf.float32]
 
-    def read(step: Any) -> tuple[NDArray[Any], ...]:
+    def read(step: np.int64) -> tuple[NDArray[np.generic], ...]:
         batch = batches.at(int(step))
         return batch.token_ids, batch.padding_mask, batch.targets, batch.target_mask
 
-    def prepare(step: tf.Tensor) -> Any:
+    def prepare(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
         arrays = tf.numpy_function(read, [step], dtypes)
         token_ids, padding_mask, targets, target_mask = (tf.ensure_shape(array, (None, None)) for array in arrays)
         return {"token_ids": token_ids, "padding_mask": padding_mask}, targets, target_mask

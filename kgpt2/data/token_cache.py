@@ -14,9 +14,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.cache import Damaged, SealedFile, cache_folder, sealed_size, tell_damaged, tell_unkept, unkept
 from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
@@ -37,6 +38,7 @@ _NAME = "tokens"
 _ARRAYS = ("ids", "ends", "prompts", "keys")
 
 Progress = Callable[[float, int], None]
+_Integer = TypeVar("_Integer", bound=np.integer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,7 @@ def tokenise(
         if must_keep:
             raise RequestError(unkept("the tokens are", error)) from None
         tell_unkept("the tokens are", error)
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
+    parts: dict[str, list[NDArray[np.integer]]] = {name: [] for name in _ARRAYS}
     summary = _read(read, tokenizer, Report(strict=strict), progress, lambda name, array: parts[name].append(array))
     return Tokenised(source.spec, TokenTable(**{name: np.concatenate(parts[name]) for name in _ARRAYS}), **summary)
 
@@ -183,12 +185,16 @@ def _keep(folder: Path, source: Source, tokenizer: Tokenizer, strict: bool, prog
 def _load(folder: Path, tokenizer: Tokenizer, spec: str) -> Tokenised | None:
     if not folder.is_dir():
         return None
-    types = {"ids": id_type(tokenizer), "ends": np.int64, "prompts": np.uint32, "keys": np.uint64}
     try:
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
         if summary.pop("digest") != _digest(summary):
             raise Damaged
-        table = TokenTable(**{name: _mapped(folder / f"{name}.bin", kind) for name, kind in types.items()})
+        table = TokenTable(
+            ids=_mapped(folder / "ids.bin", id_type(tokenizer)),
+            ends=_mapped(folder / "ends.bin", np.int64),
+            prompts=_mapped(folder / "prompts.bin", np.uint32),
+            keys=_mapped(folder / "keys.bin", np.uint64),
+        )
         with contextlib.suppress(OSError):
             os.utime(folder / "summary.json")
         # Bad rows are told by the name of their file, and the same content may lie in another file now.
@@ -200,7 +206,7 @@ def _load(folder: Path, tokenizer: Tokenizer, spec: str) -> Tokenised | None:
     return None
 
 
-def _mapped(path: Path, kind: type) -> np.ndarray:
+def _mapped(path: Path, kind: type[_Integer]) -> NDArray[_Integer]:
     return np.memmap(path, kind, "r", shape=(sealed_size(path) // np.dtype(kind).itemsize,))
 
 
@@ -209,7 +215,11 @@ def _digest(summary: dict[str, Any]) -> str:
 
 
 def _read(
-    source: Source, tokenizer: Tokenizer, report: Report, progress: Progress, add: Callable[[str, np.ndarray], Any]
+    source: Source,
+    tokenizer: Tokenizer,
+    report: Report,
+    progress: Progress,
+    add: Callable[[str, NDArray[np.integer]], None],
 ) -> dict[str, Any]:
     """Hands out the arrays of a source's table, chunk by chunk; returns the other fields of its `Tokenised`."""
     unknown_id = getattr(tokenizer, "unknown_id", None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.data.example import Example
@@ -22,20 +23,20 @@ class TokenTable:
         keys: uint64 `(examples,)`: examples of one key never lie on both sides of a split.
     """
 
-    ids: np.ndarray
-    ends: np.ndarray
-    prompts: np.ndarray
-    keys: np.ndarray
+    ids: NDArray[np.integer]
+    ends: NDArray[np.int64]
+    prompts: NDArray[np.uint32]
+    keys: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.ends)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> NDArray[np.integer]:
         start = self.ends[index - 1] if index else 0
         return self.ids[start : self.ends[index]]
 
     @property
-    def lengths(self) -> np.ndarray:
+    def lengths(self) -> NDArray[np.uint32]:
         """uint32 `(examples,)`, in tokens."""
         lengths = np.empty(len(self), np.uint32)
         lengths[:1] = self.ends[:1]
@@ -44,7 +45,15 @@ class TokenTable:
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
-    """Examples as `start + prompt + text + end`."""
+    """Examples as `start + prompt + text + end`.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> table.ids.tolist(), table.lengths.tolist()
+        ([2, 5, 6, 3, 2, 6, 3], [4, 3])
+    """
     texts = tokenizer.encode_batch([example.text for example in examples])
     prompts: Iterable[list[int]] = [[]] * len(examples)
     if any(example.prompt for example in examples):
@@ -66,23 +75,28 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
     )
 
 
-def id_type(tokenizer: Tokenizer) -> type:
-    """The smallest type that holds every id of a vocabulary."""
+def id_type(tokenizer: Tokenizer) -> type[np.uint16] | type[np.int32]:
+    """The smallest type that holds every id of a vocabulary.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> id_type(tokenizer).__name__
+        'uint16'
+    """
     return np.uint16 if tokenizer.vocabulary_size <= 1 << 16 else np.int32
 
 
 class Rows(Protocol):
-    """What batches are made of: rows of tokens, and which of them are learned.
+    """What batches are made of: rows of tokens, and which of them are learned."""
 
-    Attributes:
-        lengths: int `(rows,)`, in tokens.
-    """
-
-    lengths: np.ndarray
+    @property
+    def lengths(self) -> NDArray[np.uint32]:
+        """`(rows,)`, in tokens."""
 
     def __len__(self) -> int: ...
 
-    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def block(self, indices: NDArray[np.integer], width: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Some rows side by side.
 
         Args:
@@ -108,9 +122,17 @@ class Selected:
     Attributes:
         cut: how many were longer.
         unlearnable: how many were left out, because nothing but their prompt would stay.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> rows = Selected(table, np.array([True, True]), max_tokens=3)
+        >>> rows.lengths.tolist(), rows.cut
+        ([3, 3], 1)
     """
 
-    def __init__(self, table: TokenTable, chosen: np.ndarray, max_tokens: int | None = None):
+    def __init__(self, table: TokenTable, chosen: NDArray[np.bool_], max_tokens: int | None = None):
         self._table, self._max_tokens = table, max_tokens
         lengths = table.lengths
         longest = np.uint32(lengths.max(initial=2) if max_tokens is None else max_tokens)
@@ -124,7 +146,7 @@ class Selected:
     def __len__(self) -> int:
         return len(self._index)
 
-    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def block(self, indices: NDArray[np.integer], width: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         rows = self._index[indices].astype(np.int64)
         starts = np.where(rows > 0, self._table.ends[rows - 1], 0)
         places = np.arange(width)
@@ -139,6 +161,13 @@ class Packed:
 
     Neighbouring rows share one token, so that every token but the first is a target once (but those of prompts). The
     last row may be shorter.
+
+    Example:
+        >>> from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
+        >>> tokenizer = BertTokenizer([*SPECIAL_TOKENS, *"春风"])
+        >>> table = encode([Example("春风"), Example("风")], tokenizer)
+        >>> Packed(Selected(table, np.array([True, True])), max_tokens=4).lengths.tolist()
+        [4, 4]
     """
 
     def __init__(self, rows: Rows, max_tokens: int):
@@ -153,14 +182,14 @@ class Packed:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def block(self, indices: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def block(self, indices: NDArray[np.integer], width: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         tokens, learned = np.zeros((len(indices), width), np.int32), np.zeros((len(indices), width), bool)
         for line, index in enumerate(indices):
             length = int(self.lengths[index])
             tokens[line, :length], learned[line, 1:length] = self._row(int(index), length)
         return tokens, learned
 
-    def _row(self, index: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    def _row(self, index: int, length: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Its tokens `(length,)`, and which of those after the first are learned."""
         start = index * self._stride
         first, last = np.searchsorted(self._ends, [start, start + length - 1], side="right")

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgpt2.errors import RequestError
 
 BATCH = 32
 
 
-def bert_score(texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None) -> dict[str, Any]:
+def bert_score(
+    texts: Sequence[str], references: Sequence[str], model: str, layer: int | None = None
+) -> dict[str, float]:
     """Means over pairs.
 
     Args:
@@ -46,7 +49,7 @@ def bert_score(texts: Sequence[str], references: Sequence[str], model: str, laye
     if layer is not None and not 1 <= layer <= layers:
         raise RequestError(f"{model}: has the layers 1 to {layers}, {layer} was asked for")
 
-    def embed(some: Sequence[str]) -> list[np.ndarray]:
+    def embed(some: Sequence[str]) -> list[NDArray[np.float32]]:
         inputs = tokenizer(list(some), padding=True, truncation=True, return_tensors="pt")
         with torch.no_grad():
             hidden = network(**inputs, output_hidden_states=True).hidden_states[layers if layer is None else layer]
@@ -61,10 +64,14 @@ def bert_score(texts: Sequence[str], references: Sequence[str], model: str, laye
     return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
 
 
-def matched(candidate: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
+def matched(candidate: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple[float, float, float]:
     """Precision, recall and F1 of embeddings of length 1, `(tokens, width)` each.
 
     As in the authors' code, the marks at both ends may be matched, but their own matches do not count.
+
+    Example:
+        >>> matched(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32))
+        (1.0, 1.0, 1.0)
     """
     if min(len(candidate), len(reference)) <= 2:
         return 0.0, 0.0, 0.0

@@ -24,6 +24,12 @@ def form_metrics(texts: Sequence[str], references: Sequence[str]) -> dict[str, f
         verses: how many such texts there are; form_validity: of texts with the reference's lines and marks;
         tone_agreement, rhyme, parallelism and repeated_characters: see `kgpt2.verse.measures`, None where no text has
         a place that could tell.
+
+    Example:
+        >>> form_metrics(["海内存知己-天涯若比邻"], ["青山横北郭-白水绕东城"])["form_validity"]
+        1.0
+        >>> form_metrics(["春"], ["春"])
+        {}
     """
     verses = [(text, reference) for text, reference in zip(texts, references, strict=True) if is_regulated(reference)]
     if not verses:

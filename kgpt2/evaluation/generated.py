@@ -18,6 +18,10 @@ def cut(example: Example, characters: int | None) -> tuple[str, str]:
     """A prompt and what a person wrote after it.
 
     The prompt is the source's own; where it has none, the first so many characters of the text, or its first half.
+
+    Example:
+        >>> cut(Example("春眠不觉晓"), 2)
+        ('春眠', '不觉晓')
     """
     if example.prompt:
         return example.prompt, example.text
@@ -77,6 +81,6 @@ def evaluate_generated(
 
 
 def _unknown(lm: LanguageModel, generations: Sequence[Generation]) -> float:
-    unknown_id = getattr(lm.tokenizer, "unknown_id", None)
+    unknown_id: int | None = getattr(lm.tokenizer, "unknown_id", None)
     new = [token for one in generations for token in one.token_ids[len(one.token_ids) - one.new_tokens :]]
-    return sum(token == unknown_id for token in new) / len(new) if new else 0.0
+    return new.count(unknown_id) / len(new) if new and unknown_id is not None else 0.0

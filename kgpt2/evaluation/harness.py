@@ -9,7 +9,7 @@ After this import the harness also knows it by its name: `model="kgpt2", model_a
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,13 +77,16 @@ class Kgpt2LM(TemplateLM):
         """Tokens of the context."""
         return self.lm.runtime.context
 
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: object) -> list[int]:
         """Token ids; those of a Chinese model begin with its start token, unless `add_special_tokens` is False."""
         start = self.lm.checkpoint.is_chinese and add_special_tokens is not False
         return [self.prefix_token_id] * start + self.lm.tokenizer.encode(self._read(string))
 
     def _loglikelihood_tokens(
-        self, requests: Iterable[tuple[Any, list[int], list[int]]], disable_tqdm: bool = False, **kwargs: Any
+        self,
+        requests: Sequence[tuple[tuple[str, str], list[int], list[int]]],
+        disable_tqdm: bool = False,
+        **kwargs: object,
     ) -> list[tuple[float, bool]]:
         """The continuation's log-probability, and whether greedy decoding would write it.
 
@@ -118,24 +121,27 @@ class Kgpt2LM(TemplateLM):
         numbers = sorted(range(len(requests)), key=lambda number: repr(requests[number].args[1]))
         for _, same in itertools.groupby(numbers, key=lambda number: repr(requests[number].args[1])):
             group = list(same)
-            settings = self._settings(requests[group[0]].args[1])
-            prompts = list(
-                self._prompts([requests[number].args[0] for number in group], settings.max_new_tokens or NEW_TOKENS)
-            )
+            asked = requests[group[0]].args[1]
+            new_tokens = self._new_tokens(asked)
+            settings = self._settings(asked, new_tokens)
+            prompts = list(self._prompts([requests[number].args[0] for number in group], new_tokens))
             generations = generate(self.lm.decoder(settings), prompts, Clock())
             for number, generation in zip(group, generations, strict=True):
                 found[number] = generation.completion
         return [found[number] for number in range(len(requests))]
 
-    def _settings(self, asked: dict[str, Any]) -> Settings:
+    def _new_tokens(self, asked: Mapping[str, Any]) -> int:
+        most: int = asked.get("max_gen_toks") or asked.get("max_new_tokens") or NEW_TOKENS
+        return min(most, self.max_length - 1)
+
+    def _settings(self, asked: Mapping[str, Any], new_tokens: int) -> Settings:
         until = asked.get("until") or []
         drawn = bool(asked.get("do_sample")) and asked.get("temperature", 1.0) > 0
-        most = asked.get("max_gen_toks") or asked.get("max_new_tokens") or NEW_TOKENS
         draws = {"temperature": asked.get("temperature", 1.0), "p": asked.get("top_p", 1.0), "k": asked.get("top_k", 0)}
         return Settings(
             sampler="top_p" if drawn else "greedy",
             stop=tuple(text for text in ([until] if isinstance(until, str) else until) if text),
-            max_new_tokens=min(most, self.max_length - 1),
+            max_new_tokens=new_tokens,
             batch_size=self.batch_size,
             seed=0,
             **(draws if drawn else {}),

@@ -7,8 +7,8 @@ def perplexity(loss: float) -> float:
     """exp(loss), infinite where that overflows; the loss is the mean over targets, in nats.
 
     Example:
-        >>> perplexity(0.0)
-        1.0
+        >>> perplexity(0.0), perplexity(1e6)
+        (1.0, inf)
     """
     try:
         return math.exp(loss)

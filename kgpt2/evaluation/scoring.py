@@ -36,6 +36,10 @@ class Likelihood:
         characters: of the texts.
         unknown: targets that stand for a character which the vocabulary does not have.
         examples: how many texts.
+
+    Example:
+        >>> Likelihood(nats=2.0, tokens=4, hits=1, characters=3, examples=1).report()["accuracy"]
+        0.25
     """
 
     nats: float = 0.0
@@ -73,7 +77,7 @@ class Window:
         scored: the number of targets at its end that count; those before were scored by the window before.
     """
 
-    ids: np.ndarray
+    ids: Ints
     scored: int
 
 
@@ -88,7 +92,7 @@ def score(
 
     Args:
         runtime: computes the logits.
-        tokenizer: of the same model.
+        tokenizer: the model's.
         examples: one after the other; nothing is deduplicated.
         stride: how far the window moves over a text that is longer than the context: each target is scored once, with
             at least `context - stride` tokens before it (but for the text's first). None: half the context.
@@ -120,7 +124,7 @@ def score(
     yield total
 
 
-def _windows(ids: np.ndarray, prompt: int, context: int, stride: int) -> Iterator[Window]:
+def _windows(ids: Ints, prompt: int, context: int, stride: int) -> Iterator[Window]:
     """As transformers' guide to perplexity cuts a text; a window of so many tokens predicts one more."""
     scored = prompt  # targets left to skip, then targets scored: the first target is token 1
     targets = len(ids) - 1

@@ -57,8 +57,8 @@ def free_metrics(texts: Sequence[str]) -> dict[str, float]:
         take longer runs of longer texts), mean over texts.
 
     Example:
-        >>> sorted(free_metrics(["春风又绿江南岸", "明月何时照我还"]))
-        ['distinct_1', 'distinct_2', 'repetition', 'self_bleu']
+        >>> free_metrics(["春风", "春雨"])["distinct_1"]
+        0.75
     """
     return {
         "distinct_1": distinct(texts, 1),
@@ -83,7 +83,7 @@ def self_bleu(texts: Sequence[str]) -> float:
     """The mean BLEU of a text against the others (of at most `SELF_BLEU_TEXTS`, drawn); 0 for a single text.
 
     Example:
-        >>> self_bleu(["春风又绿江南岸"])
+        >>> self_bleu(["春眠不觉晓"])
         0.0
     """
     from sacrebleu.metrics.bleu import BLEU
@@ -91,7 +91,7 @@ def self_bleu(texts: Sequence[str]) -> float:
     if len(texts) < 2:
         return 0.0
     metric = BLEU(tokenize="char", effective_order=True)
-    kept = list(texts)
+    chosen: Sequence[int] = range(len(texts))
     if len(texts) > SELF_BLEU_TEXTS:
         kept = [texts[number] for number in sorted(random.Random(0).sample(range(len(texts)), SELF_BLEU_TEXTS))]
     return _mean(
@@ -103,8 +103,8 @@ def copy_rate(texts: Iterable[str], training: Iterable[str]) -> float:
     """The share of the texts' runs of `COPIED` characters that stand in a training text; 0 where there are none.
 
     Example:
-        >>> copy_rate(["床前明月光，疑是地上霜。举头"], ["床前明月光，疑是地上霜。"]) > 0
-        True
+        >>> copy_rate(["白日依山尽黄河入海"], ["白日依山尽黄河入梦"])
+        0.5
     """
     grams = collections.Counter(itertools.chain.from_iterable(ngrams(text, COPIED) for text in texts))
     known: set[str] = set()
@@ -117,8 +117,8 @@ def rouge_l(text: str, reference: str) -> float:
     """F1 of the longest common subsequence of characters.
 
     Example:
-        >>> rouge_l("春风", "春风")
-        1.0
+        >>> rouge_l("春江花月", "春水花月")
+        0.75
     """
     row = [0] * (len(reference) + 1)
     for character in text:
@@ -136,8 +136,8 @@ def meteor(text: str, reference: str) -> float:
     reference, the one behind its neighbour's match, or else the first.
 
     Example:
-        >>> round(meteor("春风来", "春风去"), 2)
-        0.62
+        >>> meteor("春江花月夜", "秋水")
+        0.0
     """
     places: dict[str, list[int]] = collections.defaultdict(list)
     for place, character in enumerate(reference):
@@ -169,7 +169,7 @@ def overlap(text: str, reference: str) -> tuple[float, float, float]:
     """Precision, recall and F1 of the characters, each counted as often as it stands in both.
 
     Example:
-        >>> overlap("春风", "春雨")
+        >>> overlap("春风春雨", "春雨秋霜")
         (0.5, 0.5, 0.5)
     """
     common = collections.Counter(text) & collections.Counter(reference)
@@ -180,8 +180,8 @@ def ngrams(text: str, n: int) -> Iterator[str]:
     """Every run of n characters.
 
     Example:
-        >>> list(ngrams("春风来", 2))
-        ['春风', '风来']
+        >>> list(ngrams("春夏秋冬", 2))
+        ['春夏', '夏秋', '秋冬']
     """
     return (text[start : start + n] for start in range(len(text) - n + 1))
 

@@ -17,7 +17,7 @@ def form_of(text: str) -> str:
     are not looked at: an old-style poem (古) of eight lines counts as a 律, a long one as a 排.
 
     Example:
-        >>> form_of("床前明月光，疑是地上霜。举头望明月，低头思故乡。")
+        >>> form_of("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
         '五绝'
     """
     lines = [line for line in _BREAK.split(text) if line]

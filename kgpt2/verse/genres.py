@@ -28,7 +28,13 @@ class Asked(NamedTuple):
 
 
 def genre_of(form: Form) -> str:
-    """五绝, 七绝, 五律, 七律, 对联 (two sides), 词 (lines of several lengths) or 诗: what the lines of a form tell."""
+    """五绝, 七绝, 五律, 七律, 对联 (two sides), 词 (lines of several lengths) or 诗: what the lines of a form tell.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> genre_of(parse("7-7"))
+        '对联'
+    """
     if any(slot.mark == SEPARATOR for slot in form):
         return COUPLET
     lengths = [len(line) for line in lines_of(form)]
@@ -41,8 +47,8 @@ def mark_of(genre: str) -> str:
     """The token of a genre, such as [七绝].
 
     Example:
-        >>> mark_of("五绝")
-        '[五绝]'
+        >>> mark_of("七绝")
+        '[七绝]'
     """
     return f"[{genre}]"
 
@@ -61,6 +67,11 @@ def prompt_of(genre: str, asked: Asked) -> str:
 
 
 def split_mark(text: str, tokens: Mapping[str, object]) -> tuple[str, str]:
-    """The genre's mark that a text begins with, if it is one of these tokens ("" if not), and the rest of the text."""
+    """The genre's mark that a text begins with, if it is one of these tokens ("" if not), and the rest of the text.
+
+    Example:
+        >>> split_mark("[七绝]春风", {"[七绝]": 1})
+        ('[七绝]', '春风')
+    """
     match = _MARK.match(text)
     return (match[0], text[match.end() :]) if match and match[0] in tokens else ("", text)

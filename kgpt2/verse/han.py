@@ -12,8 +12,8 @@ def is_han(character: str) -> bool:
     """Whether it is one Chinese character.
 
     Example:
-        >>> is_han("月"), is_han("a")
-        (True, False)
+        >>> is_han("春"), is_han("，"), is_han("春风")
+        (True, False, False)
     """
     return _HAN.fullmatch(character) is not None
 
@@ -22,7 +22,7 @@ def full_width(text: str) -> str:
     """A text with the half-width marks that follow a Chinese character turned into full-width ones.
 
     Example:
-        >>> full_width("春, 秋!")
-        '春， 秋！'
+        >>> full_width("春风,no,")
+        '春风，no,'
     """
     return _HALF_WIDTH.sub(lambda match: FULL_WIDTH[match.group()], text)

@@ -21,7 +21,7 @@ def same_shape(text: str, other: str) -> bool:
     """Whether two texts have lines of equal lengths and the same marks at the same places.
 
     Example:
-        >>> same_shape("春风，秋月。", "山高，水长。")
+        >>> same_shape("春眠不觉晓，", "白日依山尽，")
         True
     """
     return form_of_text(text) == form_of_text(other)
@@ -39,7 +39,12 @@ def is_regulated(text: str) -> bool:
 
 
 def tones_kept(text: str, system: System = "pingshui") -> Count:
-    """Even places and line ends that have the tone of the pattern which the text keeps best; see `meter`."""
+    """Even places and line ends that have the tone of the pattern which the text keeps best; see `meter`.
+
+    Example:
+        >>> tones_kept("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+        (12, 12)
+    """
     form = form_of_text(text)
     tones = [tone_of(sign, system) for sign in _signs(text)]
     parts = [verse_patterns(form, "loose")] if regulated(form) else []
@@ -57,7 +62,12 @@ def tones_kept(text: str, system: System = "pingshui") -> Count:
 
 
 def rhymes_kept(text: str, system: System = "pingshui") -> Count:
-    """Of the ends of even lines of regulated verse the pairs that share a level rhyme."""
+    """Of the ends of even lines of regulated verse the pairs that share a level rhyme.
+
+    Example:
+        >>> rhymes_kept("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")
+        (1, 1)
+    """
     form, signs = form_of_text(text), _signs(text)
     if not regulated(form):
         return 0, 0
@@ -70,8 +80,8 @@ def characters_repeated(text: str) -> Count:
     """Characters that the text had before.
 
     Example:
-        >>> characters_repeated("山山水水")
-        (2, 4)
+        >>> characters_repeated("年年岁岁花相似")
+        (2, 7)
     """
     counts = collections.Counter(filter(is_han, text))
     return counts.total() - len(counts), counts.total()
@@ -82,6 +92,10 @@ def parallels_kept(text: str) -> Count:
 
     Parallel are the sides of a couplet, and lines 3 and 4, 5 and 6 of a 律诗. A class is of characters that stand
     opposite the same others in Song verse (assets/verse/README.md); places with a rarer character do not count.
+
+    Example:
+        >>> parallels_kept("海内存知己-天涯若比邻")
+        (4, 5)
     """
     form, signs = form_of_text(text), _signs(text)
     lines = lines_of(form)

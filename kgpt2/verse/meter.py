@@ -28,7 +28,7 @@ def regulated(form: Form) -> bool:
 
     Example:
         >>> from kgpt2.verse.notation import parse
-        >>> regulated(parse("五绝")), regulated(parse("5,7"))
+        >>> regulated(parse("五绝")), regulated(parse("7-7"))
         (True, False)
     """
     lengths = [len(line) for line in lines_of(form)]
@@ -36,12 +36,24 @@ def regulated(form: Form) -> bool:
 
 
 def is_couplet(form: Form) -> bool:
-    """Whether the form has two sides."""
+    """Whether the form has two sides.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> is_couplet(parse("7-7"))
+        True
+    """
     return any(slot.mark == SEPARATOR for slot in form)
 
 
 def verse_patterns(form: Form, tones: Tones) -> list[Pattern]:
-    """The ways in which a regulated form can be level and oblique: 对 within couplets, 粘 between them."""
+    """The ways in which a regulated form can be level and oblique: 对 within couplets, 粘 between them.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> len(verse_patterns(parse("五绝"), "strict"))
+        4
+    """
     lines = lines_of(form)
     patterns = []
     for order in _ORDERS:
@@ -60,6 +72,11 @@ def couplet_patterns(form: Form, tones: Tones) -> list[list[Pattern]]:
 
     Clauses of five and seven characters are, when strict, a couplet of regulated verse. Others alternate at their even
     places and are opposed there and at their ends.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> [len(ways) for ways in couplet_patterns(parse("7-7"), "strict")]
+        [2]
     """
     lines = lines_of(form)
     half = len(lines) // 2
@@ -74,14 +91,25 @@ def couplet_patterns(form: Form, tones: Tones) -> list[list[Pattern]]:
 
 
 def rhyme_places(form: Form, pattern: Pattern | None) -> list[int]:
-    """The places of a regulated form that rhyme: the ends of even lines, and of the first where its tone is level."""
+    """The places of a regulated form that rhyme: the ends of even lines, and of the first where its tone is level.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> rhyme_places(parse("五绝"), None)
+        [10, 22]
+    """
     ends = [line[-1] for line in lines_of(form)]
     first = ends[:1] if pattern and pattern.get(ends[0]) == LEVEL else []
     return first + ends[1::2]
 
 
 def opposite(tone: int) -> int:
-    """The other tone; of both, both."""
+    """The other tone; of both, both.
+
+    Example:
+        >>> opposite(LEVEL) == OBLIQUE, opposite(ANY) == ANY
+        (True, True)
+    """
     return tone if tone == ANY else ANY ^ tone
 
 

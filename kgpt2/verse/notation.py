@@ -67,6 +67,8 @@ def parse(pattern: str) -> Form:
     Example:
         >>> len(parse("五绝"))
         24
+        >>> [slot.mark for slot in parse("pz，")]
+        ['', '', '，']
     """
     text = NAMED.get(name_of(pattern), pattern).translate(_DIGITS)
     slots: list[Slot] = []
@@ -104,8 +106,8 @@ def name_of(pattern: str) -> str:
     """The name in `NAMED` of a form that is called otherwise; all else as it is.
 
     Example:
-        >>> name_of("五绝")
-        '五绝'
+        >>> name_of("七言绝句")
+        '七绝'
     """
     return _OTHER_NAMES.get(pattern, pattern)
 
@@ -114,8 +116,8 @@ def lines_of(form: Form) -> list[list[int]]:
     """The places of each line: the runs of characters between marks.
 
     Example:
-        >>> [len(line) for line in lines_of(parse("七绝"))]
-        [7, 7, 7, 7]
+        >>> lines_of(parse("2，3。"))
+        [[0, 1], [3, 4, 5]]
     """
     lines: list[list[int]] = [[]]
     for place, slot in enumerate(form):
@@ -127,7 +129,12 @@ def lines_of(form: Form) -> list[list[int]]:
 
 
 def sides_of(form: Form) -> list[Form]:
-    """The two sides of a couplet; a form that is none as a whole."""
+    """The two sides of a couplet; a form that is none as a whole.
+
+    Example:
+        >>> [len(side) for side in sides_of(parse("7-7"))]
+        [7, 7]
+    """
     cuts = [place for place, slot in enumerate(form) if slot.mark == SEPARATOR]
     return [form[start:end] for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(form)], strict=True)]
 
@@ -136,8 +143,8 @@ def shape_of(form: Form) -> str:
     """Characters and marks alone, such as `5，5。`.
 
     Example:
-        >>> shape_of(parse("五绝"))
-        '5，5。5，5。'
+        >>> shape_of(form_of_text("白日依山尽，黄河入海流。"))
+        '5，5。'
     """
     shape = ""
     run = 0
@@ -154,8 +161,8 @@ def form_of_text(text: str) -> Form:
     """The form that a text has: a place for each of its characters and marks.
 
     Example:
-        >>> shape_of(form_of_text("春风，秋月。"))
-        '2，2。'
+        >>> shape_of(form_of_text("春风, 桃李"))
+        '2，2'
     """
     return tuple(Slot() if is_han(sign) else Slot(mark=sign) for sign in full_width(text) if not sign.isspace())
 

@@ -37,6 +37,10 @@ class Rules:
         acrostic: what the lines begin with, a character a line.
         tones: off, loose or strict, see `meter`.
         rhyme: off, pingshui or modern; with modern, tones are those of today too.
+
+    Example:
+        >>> Rules("七绝", rhyme="modern").system
+        'modern'
     """
 
     form: str
@@ -59,6 +63,10 @@ class Need:
         tone: `LEVEL`, `OBLIQUE`, or `ANY` for both and for characters whose tone is not known.
         rhyme: the name of its rhyme in that tone; "": any.
         system: the tables to go by.
+
+    Example:
+        >>> Need(tone=LEVEL).allows("春"), Need(given="，").allows("春")
+        (True, False)
     """
 
     given: str = ""
@@ -77,6 +85,8 @@ class Need:
 
 # How many characters or marks a writer has that will do.
 Supply = Callable[[Need], int]
+# Places that rhyme with each other, their tone, and the rhymes that fit by how many characters there are.
+RhymeSet = tuple[Sequence[int], int, Mapping[str, int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,15 +97,14 @@ class Plans:
         form: the places, prompt included.
         begun: how many of them the prompt fills.
         ways: for each part of the form that is chosen by itself the tones that fit.
-        rhymes: for each of the ways of the first part its sets of rhyming places, each with the tone and the weights of
-            the rhymes that fit.
+        rhymes: for each of the ways of the first part its sets of rhyming places.
         system: the tables to go by.
     """
 
     form: Form
     begun: int
     ways: Sequence[Sequence[Pattern]]
-    rhymes: Sequence[Sequence[tuple[Sequence[int], int, Mapping[str, int]]]]
+    rhymes: Sequence[Sequence[RhymeSet]]
     system: System
 
     @property
@@ -131,6 +140,13 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
 
     Raises:
         RequestError: the rules contradict one another, or the prompt does not fit them.
+
+    Example:
+        >>> plans = plan(Rules("五绝", rhyme="pingshui"), "白日依山尽，", lambda need: 1)
+        >>> plans.begun, plans.length
+        (6, 18)
+        >>> len(plans.choose(np.random.default_rng(0)))
+        18
     """
     form = _with_acrostic(rules, _form_for(rules, text))
     given = dict(enumerate(_matched(rules, form, text)))
@@ -258,9 +274,7 @@ def _clash(sign: str, tone: int, system: System) -> bool:
     return bool(known) and not known & tone
 
 
-def _rhymes(
-    rules: Rules, form: Form, pattern: Pattern, given: Mapping[int, str], supply: Supply
-) -> list[tuple[list[int], int, dict[str, int]]]:
+def _rhymes(rules: Rules, form: Form, pattern: Pattern, given: Mapping[int, str], supply: Supply) -> list[RhymeSet]:
     """Sets of rhyming places, the tone of each, and the rhymes that fit, by how many characters there are."""
     sets = [
         (tone, [place for place, slot in enumerate(form) if slot.rhymes and slot.tone == tone])
@@ -274,7 +288,7 @@ def _rhymes(
         sets = [(LEVEL, rhyme_places(form, pattern))]
     if not any(places for _, places in sets):
         raise RequestError(f"--rhyme: nothing rhymes in the form {_name(rules)}; mark what should with R or r")
-    found = []
+    found: list[RhymeSet] = []
     for tone, places in sets:
         if places:
             weights = {name: supply(Need("", tone, name, rules.system)) for name in rhymes(tone, rules.system)}
@@ -291,7 +305,7 @@ def _fits(character: str, tone: int, name: str, rules: Rules) -> bool:
     return not known or name in rhymes_of(character, tone, rules.system)
 
 
-def _why_no_rhyme(sets: Iterable[tuple[Sequence[int], Any, Any]], given: Mapping[int, str], rules: Rules) -> str:
+def _why_no_rhyme(sets: Sequence[RhymeSet], given: Mapping[int, str], rules: Rules) -> str:
     words = [given[place] for places, _, weights in sets if not weights for place in places if place in given]
     if words:
         return f"{'、'.join(words)} of the prompt and the form cannot rhyme"

@@ -2,7 +2,10 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import opencc
 
 _CONVERSION = {"simplified": "t2s", "traditional": "s2t"}
 
@@ -11,8 +14,8 @@ def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
     """Texts in the script asked for ("simplified" or "traditional"); None leaves them as they are.
 
     Example:
-        >>> convert_script(["雲中誰寄錦書來"], "simplified")
-        ['云中谁寄锦书来']
+        >>> convert_script(["春風", "萬里"], "simplified")
+        ['春风', '万里']
     """
     if script is None:
         return list(texts)
@@ -24,7 +27,7 @@ def convert_script(texts: Sequence[str], script: str | None) -> list[str]:
 
 
 @functools.cache
-def _converter(script: str) -> Any:
+def _converter(script: str) -> "opencc.OpenCC":
     import opencc
 
     return opencc.OpenCC(_CONVERSION[script])

@@ -25,8 +25,8 @@ def tone_of(character: str, system: System = "pingshui") -> int:
         system: "pingshui": as classical verse uses it; "modern": as it is read today.
 
     Example:
-        >>> tone_of("天"), tone_of("地")
-        (1, 2)
+        >>> tone_of("春") == LEVEL, tone_of("月") == OBLIQUE
+        (True, True)
     """
     return _tones(system).get(character, 0)
 
@@ -35,8 +35,8 @@ def rhymes_of(character: str, tone: int, system: System = "pingshui") -> frozens
     """The names of the rhymes that a character has in a tone (LEVEL or OBLIQUE); none: the table does not have it.
 
     Example:
-        >>> sorted(rhymes_of("天", LEVEL))
-        ['下平声一先']
+        >>> sorted(rhymes_of("流", LEVEL))
+        ['下平声十一尤']
     """
     return _rhymes(system, tone).get(character, frozenset())
 
@@ -47,6 +47,8 @@ def rhymes(tone: int, system: System = "pingshui") -> tuple[str, ...]:
     Example:
         >>> len(rhymes(LEVEL))
         30
+        >>> rhymes(LEVEL)[:3]
+        ('上平声一東', '上平声二冬', '上平声三江')
     """
     return tuple(dict.fromkeys(name for flag, name, _ in _rows(system) if flag == tone))
 

@@ -29,7 +29,12 @@ def words_in(text: str) -> list[str]:
 
 
 def some_words(text: str, most: int, seed: int) -> tuple[str, ...]:
-    """At most so many of the words of a text, drawn with a seed, in a drawn order."""
+    """At most so many of the words of a text, drawn with a seed, in a drawn order.
+
+    Example:
+        >>> some_words("独在异乡为异客，每逢佳节倍思亲。", 1, seed=0)
+        ('佳节',)
+    """
     words = words_in(text)
     return tuple(random.Random(seed).sample(words, min(most, len(words))))
 

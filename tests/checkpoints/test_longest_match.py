@@ -53,3 +53,7 @@ def test_tens_of_thousands_of_long_ones():
 def test_what_is_no_token(token):
     with pytest.raises(ValueError, match="from 1 to 128 characters"):
         LongestMatch([token])
+
+
+def test_a_token_at_the_very_end_ends_where_the_text_does():
+    assert list(LongestMatch(["[CLS]", "[CL"]).spans("a[CLS]b[CL")) == [(1, 6), (7, 10)]

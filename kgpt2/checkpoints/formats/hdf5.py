@@ -58,7 +58,7 @@ class _Tree:
 
     def __init__(self, where: str):
         self._where = where
-        self._met: set[Any] = set()
+        self._met: set[int] = set()
 
     def datasets(self, group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, StoredTensor]]:
         """The float datasets below a group by their path."""

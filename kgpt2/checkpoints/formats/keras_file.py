@@ -38,7 +38,13 @@ class Place:
 
 
 def keras_places(shape: Shape) -> dict[str, Place]:
-    """The place of every tensor of a network, by GPT-2's name."""
+    """The place of every tensor of a network, by GPT-2's name.
+
+    Example:
+        >>> shape = Shape(50257, 12, 12, 768, 3072, 1024, 0.1)
+        >>> keras_places(shape)["wte.weight"]
+        Place(paths=('layers/reversible_embedding/vars/0',), shape=(50257, 768))
+    """
     width, heads = shape.hidden_dim, shape.num_heads
     head = (heads, width // heads)
     shapes = {
@@ -73,26 +79,28 @@ def open_keras(path: Path, shape: Shape) -> Iterator[Tensors]:
     """
     with open_hdf5(path) as datasets:
         found = {_plain(name): tensor for name, tensor in datasets.items()}
-        shapes, tensors = shape.tensors(), {}
+        shapes = shape.tensors()
+        tensors: dict[str, StoredTensor] = {}
         used: set[str] = set()
         for name, place in keras_places(shape).items():
-            parts = []
             used.update(map(_plain, place.paths))
-            for part in place.paths:
-                tensor = found.get(_plain(part))
-                if tensor is None:
-                    raise RequestError(f"{path}: the weights do not fit config.json ({part} is missing)")
-                if tensor.shape != place.shape:
-                    raise RequestError(
-                        f"{path}: the weights do not fit config.json "
-                        f"({part} is {quoted(tensor.shape)}, not {place.shape})"
-                    )
-                parts.append(tensor)
+            parts = [_part(path, found, part, place.shape) for part in place.paths]
             tensors[name] = _joined(parts, shapes[name])
         surplus = sorted(set(found) - used)
         if surplus:
             raise RequestError(f"{path}: the weights do not fit config.json ({escaped(surplus[0])} is too many)")
         yield tensors
+
+
+def _part(path: Path, found: Tensors, name: str, shape: tuple[int, ...]) -> StoredTensor:
+    tensor = found.get(_plain(name))
+    if tensor is None:
+        raise RequestError(f"{path}: the weights do not fit config.json ({name} is missing)")
+    if tensor.shape != shape:
+        raise RequestError(
+            f"{path}: the weights do not fit config.json ({name} is {quoted(tensor.shape)}, not {shape})"
+        )
+    return tensor
 
 
 def write_keras(path: Path, shape: Shape, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
@@ -114,7 +122,12 @@ def write_keras(path: Path, shape: Shape, arrays: Iterable[tuple[str, np.ndarray
 
 
 def split(array: np.ndarray, parts: int) -> list[np.ndarray]:
-    """An array cut along its last axis, `(..., parts x n)` to `(..., n)`: Keras keeps query, key and value apart."""
+    """An array cut along its last axis, `(..., parts x n)` to `(..., n)`: Keras keeps query, key and value apart.
+
+    Example:
+        >>> [part.tolist() for part in split(np.arange(6), 3)]
+        [[0, 1], [2, 3], [4, 5]]
+    """
     return np.split(array, parts, axis=-1)
 
 

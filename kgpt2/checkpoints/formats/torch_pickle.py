@@ -9,7 +9,7 @@ Source of the instructions: the standard library's `pickletools`.
 import dataclasses
 import pickletools
 from collections.abc import Iterable
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any
 
 from kgpt2.errors import RequestError, escaped
 
@@ -86,10 +86,16 @@ def read_pickle(file: IO[bytes], where: str) -> object:
 
     Raises:
         RequestError: the pickle is broken, or does anything that a file of weights does not.
+
+    Example:
+        >>> import io, pickle
+        >>> read_pickle(io.BytesIO(pickle.dumps({"step": 3}, protocol=2)), "model.bin")
+        {'step': 3}
     """
     machine = _Machine(where)
     try:
-        for number, (operation, argument, _) in enumerate(pickletools.genops(cast(BinaryIO, _Bounded(file, where)))):
+        instructions = pickletools.genops(_Bounded(file, where))  # type: ignore[arg-type]  # it only reads and tells
+        for number, (operation, argument, _) in enumerate(instructions):
             if number == MAX_INSTRUCTIONS:
                 raise RequestError(f"{where}: refused, the description of its tensors is too large")
             machine.run(operation.name, argument)
@@ -131,7 +137,7 @@ class _Machine:
         self.where = where
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
-        self.memo: dict[int, object] = {}
+        self.memo: dict[int, Any] = {}
 
     def result(self) -> object:
         _require(not self.below)
@@ -276,7 +282,7 @@ def _spent(pairs: list[Any]) -> list[Any]:
     return taken
 
 
-def _pairs(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+def _pairs(pairs: Iterable[Any]) -> dict[Any, Any]:
     """A dictionary with plain keys: the hash of a tuple is computed from all that it holds, again for each place."""
     found: dict[Any, Any] = {}
     for key, value in pairs:

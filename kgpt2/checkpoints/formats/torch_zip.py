@@ -10,8 +10,8 @@ from kgpt2.errors import RequestError, escaped, quoted
 # What zipfile raises for one broken archive or another.
 BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
 _CHUNK = 1 << 20
-# An entry's own header: its mark, and how long its name and its extra field are (APPNOTE.TXT, 4.3.7).
-_HEADER = struct.Struct("<4s22xHH")
+# What lies before an entry: its mark, and the lengths of two names that follow.
+_HEADER, _MARK = struct.Struct("<4s22xHH"), b"PK\3\4"
 
 
 class TorchZip:
@@ -84,13 +84,13 @@ class TorchZip:
     def _bytes(self, entry: zipfile.ZipInfo, start: int, count: int) -> bytes:
         """Straight from the file: `zipfile` would read all that lies before."""
         file = self._archive.fp
-        assert file is not None  # the archive is open
+        if file is None:
+            raise ValueError("the archive is closed")
         file.seek(entry.header_offset)
-        header = file.read(_HEADER.size)
-        names = _HEADER.unpack(header)
-        if names[0] != b"PK\x03\x04":
+        mark, *names = _HEADER.unpack(file.read(_HEADER.size))
+        if mark != _MARK:
             raise zipfile.BadZipFile("no entry where its directory says")
-        file.seek(entry.header_offset + _HEADER.size + names[1] + names[2] + start)
+        file.seek(entry.header_offset + _HEADER.size + sum(names) + start)
         data = file.read(count)
         if len(data) != count:
             raise EOFError(f"{len(data)} of {count} bytes are there")

@@ -24,6 +24,8 @@ from kgpt2.files import user_path
 _FEATURES = ("text", "title", "author", "dynasty", "form", "rhythmic", "group")
 _SPLITS = ("train", "validation", "test")
 
+Examples = Iterator[tuple[int, dict[str, str]]]
+
 
 @dataclasses.dataclass
 class PoetryConfig(tfds.core.BuilderConfig):
@@ -53,7 +55,7 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
         PoetryConfig(name=part, description=f"chinese-poetry, part {part}", part=part) for part in PARTS
     ]
 
-    def __init__(self, *, path: str | Path | None = None, **options: Any) -> None:
+    def __init__(self, *, path: str | Path | None = None, **options: Any):
         """As TFDS, and `path`: the folder of chinese-poetry, in the layout of its repository or of its npm package."""
         super().__init__(**options)
         self._path = None if path is None else user_path(str(path))
@@ -66,7 +68,9 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
             license="MIT, Copyright (c) 2016 JackeyGao",
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, str]]]]:
         root = self._path or _manual(dl_manager)
         if root is None:
             root = fetch(self.builder_config.part, Path(dl_manager.download_dir) / f"chinese-poetry-{COMMIT[:7]}")
@@ -78,7 +82,7 @@ class ChinesePoetry(tfds.core.GeneratorBasedBuilder):
         # TFDS refuses a split without examples, and the smallest parts have some.
         return {split: self._generate_examples(root, split) for split in _SPLITS if split in present}
 
-    def _generate_examples(self, root: Path, split: str) -> Iterator[tuple[int, dict[str, str]]]:
+    def _generate_examples(self, root: Path, split: str) -> Examples:
         for number, poem in enumerate(self._poems(root)):
             if split_of(poem.group) == split:
                 yield number, {name: getattr(poem, name) for name in _FEATURES}

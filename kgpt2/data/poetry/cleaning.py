@@ -35,7 +35,8 @@ def _without_notes(text: str) -> str:
 
 def _one_stop(run: re.Match[str]) -> str:
     """What ends a sentence outlives what does not; the first outlives the others."""
-    return str(next((mark for mark in run[0] if mark in "。？！"), run[0][0]))
+    text: str = run[0]
+    return next((mark for mark in text if mark in "。？！"), text[0])
 
 
 _MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -77,6 +78,10 @@ def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[
     Returns:
         The text ("" where the poem is dropped), the names of the rules that mended it, and the reason why it was
         dropped ("" where it was not).
+
+    Example:
+        >>> clean(["白日依山盡，(一作滿)", "黃河入海流。", "欲窮千里目，更上一層樓。"])
+        ('白日依山盡，黃河入海流。欲窮千里目，更上一層樓。', ('ASCII marks made full-width', 'notes removed'), '')
     """
     joined = "".join(paragraphs)
     text = _SPACE.sub("", joined)
@@ -99,7 +104,12 @@ def clean(paragraphs: Sequence[str], *, verse: bool = True) -> tuple[str, tuple[
 
 
 def clauses(text: str) -> list[str]:
-    """The runs of Chinese characters between punctuation marks."""
+    """The runs of Chinese characters between punctuation marks.
+
+    Example:
+        >>> clauses("白日依山尽，黄河入海流。")
+        ['白日依山尽', '黄河入海流']
+    """
     return [clause for clause in _NOT_CLAUSE.split(text) if clause]
 
 

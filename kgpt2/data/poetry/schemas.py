@@ -29,7 +29,13 @@ _AUTHOR = re.compile(r"(?:（(.+?)）|(.+?)：)?(.*)")
 
 
 def shi(path: Path, content: object) -> Iterator[Piece]:
-    """全唐诗 and its like: author, title, paragraphs; 词 have `rhythmic`, 五代 both."""
+    """全唐诗 and its like: author, title, paragraphs; 词 have `rhythmic`, 五代 both.
+
+    Example:
+        >>> [poem] = shi(Path("poems.json"), [{"title": "春晓", "paragraphs": ["春眠不觉晓，处处闻啼鸟。"]}])
+        >>> poem.title, poem.paragraphs
+        ('春晓', ['春眠不觉晓，处处闻啼鸟。'])
+    """
     for where, row in _dicts(path, content):
         yield Piece(
             _lines(path, where, row, "paragraphs"),

@@ -56,7 +56,13 @@ def read_posts(path: Path, part: str, report: Report) -> Iterator[tuple[int, Pos
 
 
 def belongs(row: Post, part: str, report: Report) -> bool:
-    """Whether a part has this row; where not, the report counts it. These rows are in order, so none is told as bad."""
+    """Whether a part has this row; where not, the report counts it. These rows are in order, so none is told as bad.
+
+    Example:
+        >>> report = Report()
+        >>> belongs({"documents": "today", "title": ""}, "short", report), report.dropped
+        (False, Counter({'no title': 1}))
+    """
     for column in ("documents", PARTS[part]):
         if not row.get(column):
             report.dropped[f"no {column}"] += 1
@@ -65,7 +71,12 @@ def belongs(row: Post, part: str, report: Report) -> bool:
 
 
 def plain_number(value: float) -> int | float:
-    """A number as it was written: 50, where JSON or TFDS made 50.0 of it."""
+    """A number as it was written: 50, where JSON or TFDS made 50.0 of it.
+
+    Example:
+        >>> plain_number(50.0), plain_number(0.77)
+        (50, 0.77)
+    """
     return int(value) if value.is_integer() else value
 
 

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def _example(row: Post, text: str, prompt: str | None) -> Example:
     )
 
 
-def _digest(path: Path, settings: list[Any]) -> str:
+def _digest(path: Path, settings: Sequence[object]) -> str:
     """SHA-256 of the settings and of a file's content, or of the names and contents of a folder's files."""
     digest = hashlib.sha256(json.dumps(settings).encode("utf-8"))
     for file in [path] if path.is_file() else sorted(path.iterdir()):

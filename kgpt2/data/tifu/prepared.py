@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from kgpt2.errors import RequestError, WorkError
 from kgpt2.files import user_path
 from kgpt2.outputs import claimed_folder
 from kgpt2.writing import temporary_folder
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 NAME = "reddit_tifu"
 # The version that TFDS gives; its loader takes no other.
@@ -143,7 +146,7 @@ def _keyed(first: tuple[int, Post], rows: Iterator[tuple[int, Post]]) -> Iterato
         yield number - 1, row | {column: float("nan") for column in NUMBERS if row[column] is None}
 
 
-def _features(tfds: ModuleType) -> Any:
+def _features(tfds: ModuleType) -> "tfds.features.FeaturesDict":
     texts = {column: tfds.features.Text() for column in TEXTS}
     return tfds.features.FeaturesDict(
         texts | {column: tfds.features.Tensor(shape=[], dtype=np.float32) for column in NUMBERS}
@@ -182,8 +185,8 @@ def _import_tfds() -> ModuleType:
             f"the format of TFDS takes a package that is not installed: {error.name}\n"
             "install tensorflow and tensorflow-datasets, or give the posts as JSON lines: --path FILE"
         ) from None
-    tfds: ModuleType = tensorflow_datasets
-    return tfds
+    found: ModuleType = tfds
+    return found
 
 
 def _spare_accelerator(tf: ModuleType) -> None:
