@@ -73,6 +73,6 @@ def call(lm: LanguageModel, sampler: str, batch: int, prompt_tokens: int, new_to
     rows_at_once = batch * Settings.beams if sampler == "beam" else batch
     settings = changed(Settings(min_new_tokens=new_tokens, batch_size=rows_at_once, seed=0), {"sampler": sampler})
     clock, began = Clock(), time.perf_counter()
-    written = sum(one.new_tokens for one in generate(lm.decoder(changed(None, given)), prompts, clock))
+    written = sum(one.new_tokens for one in generate(lm.decoder(settings), prompts, clock))
     seconds = time.perf_counter() - began - clock.startup
     return {"seconds": seconds, "compile_seconds": clock.startup, "new_tokens": written}

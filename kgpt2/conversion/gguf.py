@@ -48,8 +48,8 @@ def gguf_name(name: str) -> str:
     return f"blk.{block}.{_BLOCK[layer]}.{kind}"
 
 
-def require_gguf(checkpoint: Checkpoint) -> BpeTokenizer:
-    """The tokenizer of a model that can become a GGUF file; asked before any work is done.
+def require_gguf(checkpoint: Checkpoint) -> None:
+    """Looks whether a model can become a GGUF file, before any work is done.
 
     Raises:
         RequestError: llama.cpp has no GPT-2 with such a vocabulary.

@@ -6,7 +6,6 @@ mean over the candidate's tokens, recall over the reference's. Neither weighted 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray

@@ -93,7 +93,8 @@ def self_bleu(texts: Sequence[str]) -> float:
     metric = BLEU(tokenize="char", effective_order=True)
     chosen: Sequence[int] = range(len(texts))
     if len(texts) > SELF_BLEU_TEXTS:
-        kept = [texts[number] for number in sorted(random.Random(0).sample(range(len(texts)), SELF_BLEU_TEXTS))]
+        chosen = sorted(random.Random(0).sample(chosen, SELF_BLEU_TEXTS))
+    kept = [texts[number] for number in chosen]
     return _mean(
         metric.sentence_score(text, kept[:number] + kept[number + 1 :]).score / 100 for number, text in enumerate(kept)
     )

@@ -35,7 +35,7 @@ def no_work(monkeypatch):
     def work(*_, **__):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr("kgpt2.training.prepare.prepare", work)
+    monkeypatch.setattr("kgpt2.training.fit.prepare", work)
     monkeypatch.setattr("kgpt2.generation.language_model.open_runtime", work)
     monkeypatch.setattr("kgpt2.conversion.convert.read_all", work)
     monkeypatch.setattr("kgpt2.bench.throughput.measure", work)

@@ -42,15 +42,25 @@ def open_safetensors(path: Path) -> Iterator[Tensors]:
             slices = {name: file.get_slice(name) for name in names}
         except (safetensors.SafetensorError, OSError) as error:
             raise RequestError(f"{path}: not a safetensors file that can be read ({escaped(error, 200)})") from None
-        yield {
-            name: StoredTensor(
-                tuple(part.get_shape()),
-                DTYPES[_CODES[part.get_dtype()]],
-                functools.partial(_read, file, name, path),
-            )
-            for name, part in slices.items()
-            if part.get_dtype() in _CODES
-        }
+        yield dict(_stored(file, slices, path))
+
+
+def _stored(file: safetensors.safe_open, slices: Mapping[str, Any], path: Path) -> Iterator[tuple[str, StoredTensor]]:
+    rounded = {name for name, part in slices.items() if part.get_dtype() == _INT8 and name + SCALE in slices}
+    for name, part in slices.items():
+        shape = tuple(part.get_shape())
+        if name in rounded:
+            scale = slices[name + SCALE]
+            if len(shape) != 2 or scale.get_shape() != [shape[0]] or scale.get_dtype() not in _CODES:
+                raise RequestError(f"{path}: {escaped(name)} has not a scale for each of its rows")
+            yield name, StoredTensor(shape, DTYPES["float32"], functools.partial(_whole, file, name, path))
+        elif part.get_dtype() in _CODES and name.removesuffix(SCALE) not in rounded:
+            dtype = DTYPES[_CODES[part.get_dtype()]]
+            yield name, StoredTensor(shape, dtype, functools.partial(_read, file, name, path))
+
+
+def _whole(file: safetensors.safe_open, name: str, path: Path) -> NDArray[np.float32]:
+    return whole(_read(file, name, path), _read(file, name + SCALE, path))
 
 
 def _read(file: safetensors.safe_open, name: str, path: Path) -> np.ndarray:

@@ -89,10 +89,3 @@ def _hashes(codes: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np
     places = np.arange(codes.size) - np.repeat(starts, lengths)
     terms = _mixed(codes.astype("uint64")) * _POWERS[places % _LONGEST]
     return _mixed(np.add.reduceat(terms, starts) + lengths.astype("uint64"))
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64: every bit of the input moves every bit of the output."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

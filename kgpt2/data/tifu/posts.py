@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.template import fields, fill

@@ -176,7 +176,7 @@ def _import_tfds() -> ModuleType:
     try:
         with quiet():
             import tensorflow as tf
-            import tensorflow_datasets
+            import tensorflow_datasets as tfds
 
             _spare_accelerator(tf)
             tf.config.list_logical_devices()  # looks for devices now, and what it prints stays in here
