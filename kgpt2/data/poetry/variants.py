@@ -87,5 +87,5 @@ def _hashes(codes: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np
         return np.zeros(0, "uint64")
     starts = np.cumsum(lengths) - lengths
     places = np.arange(codes.size) - np.repeat(starts, lengths)
-    terms = _mixed(codes.astype("uint64")) * _POWERS[places % _LONGEST]
-    return _mixed(np.add.reduceat(terms, starts) + lengths.astype("uint64"))
+    terms = mix(codes.astype("uint64")) * _POWERS[places % _LONGEST]
+    return mix(np.add.reduceat(terms, starts) + lengths.astype("uint64"))
