@@ -1,8 +1,8 @@
-"""The packaged model out of a run: a Hugging Face folder, its matrices as int8 by rows, the rest as float16.
+"""The packaged model out of a run: a Hugging Face folder, its matrices as int8 by rows.
 
     python -m benchmarks.verse.package runs/mini_zh kgpt2/assets/mini_zh
 
-`kgpt2 convert mini_zh FOLDER --to transformers` gives the folder that transformers reads.
+transformers does not read it; `kgpt2 convert mini_zh FOLDER --to transformers` gives a folder that it reads.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import numpy as np
 
 from kgpt2.checkpoints.formats.int8_rows import SCALE, rounded
 from kgpt2.checkpoints.formats.safetensors_file import open_safetensors, write_safetensors
+from kgpt2.checkpoints.hugging_face_weights import ROUNDED
 from kgpt2.conversion.convert import convert
 
 WEIGHTS = "model.safetensors"
@@ -29,9 +30,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         whole = Path(root) / "whole"
         convert(options.model, whole, "transformers", "float32")
-        shrink(whole / WEIGHTS, options.folder / WEIGHTS)
+        shrink(whole / WEIGHTS, options.folder / ROUNDED)
         for path in whole.iterdir():
-            if path.name != WEIGHTS:
+            if path.name not in (WEIGHTS, "tokenizer.json"):  # which vocab.txt gives, too
                 shutil.copyfile(path, options.folder / path.name)
 
 
@@ -50,7 +51,7 @@ def small(tensors) -> Iterator[tuple[str, np.ndarray]]:
         if array.ndim == 2:
             yield from zip((name, name + SCALE), rounded(array), strict=True)
         else:
-            yield name, array.astype(np.float16)
+            yield name, array
 
 
 if __name__ == "__main__":

@@ -107,14 +107,14 @@ def transformers_folder(checkpoint: Checkpoint, against: str | None) -> Iterator
         from kgpt2.checkpoints.names import read_model
 
         other = read_model(against)
-        if not isinstance(other, HuggingFaceFolder):
+        if not isinstance(other, HuggingFaceFolder) or not other.is_for_transformers:
             raise RequestError(
                 f"{against}: not a folder of transformers (`kgpt2 convert --to transformers` writes one)"
             )
         if other.shape.tensors() != checkpoint.shape.tensors():
             raise RequestError(f"{against}: another shape than the model's, their weights cannot be the same")
         yield str(other.folder)
-    elif isinstance(checkpoint, HuggingFaceFolder):
+    elif isinstance(checkpoint, HuggingFaceFolder) and checkpoint.is_for_transformers:
         yield str(checkpoint.folder)
     else:
         with tempfile.TemporaryDirectory() as root:

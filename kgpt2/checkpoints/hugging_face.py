@@ -10,7 +10,7 @@ from typing import Any
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.hugging_face_config import dropout_notes, read_shape, told_ids
 from kgpt2.checkpoints.hugging_face_tokenizer import read_hugging_face_tokenizer
-from kgpt2.checkpoints.hugging_face_weights import find_weights, open_gpt2
+from kgpt2.checkpoints.hugging_face_weights import ROUNDED, find_weights, open_gpt2
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors
 from kgpt2.errors import RequestError
@@ -31,6 +31,11 @@ class HuggingFaceFolder(Checkpoint):
     """
 
     tied: bool = True
+
+    @property
+    def is_for_transformers(self) -> bool:
+        """Whether transformers reads the folder too."""
+        return find_weights(self.folder)[0][0].name != ROUNDED
 
     def open_weights(self) -> contextlib.AbstractContextManager[Tensors]:
         """See `Checkpoint.open_weights`; shards are put together, and a tied output layer is left out."""

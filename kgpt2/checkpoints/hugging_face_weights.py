@@ -18,9 +18,12 @@ from kgpt2.files import is_file, open_regular, read_json
 
 Opener = Callable[[Path], contextlib.AbstractContextManager[Tensors]]
 
+# Matrices as int8 by rows, which kgpt2 alone reads: its packaged model.
+ROUNDED = "model.int8.safetensors"
 # In the order in which they are looked for; an index in front of its shards.
 WEIGHTS: dict[str, Opener] = {
     "model.safetensors": open_safetensors,
+    ROUNDED: open_safetensors,
     "pytorch_model.bin": open_torch,
     "tf_model.h5": open_tensorflow,
 }
@@ -50,7 +53,9 @@ def find_weights(folder: Path) -> tuple[list[Path], Opener]:
         index = folder / f"{name}.index.json"
         if index.is_file():
             return _shards(index), opener
-    raise RequestError(f"{folder}: no weights (none of {', '.join(WEIGHTS)}, whole or in shards)")
+    raise RequestError(
+        f"{folder}: no weights (none of {', '.join(name for name in WEIGHTS if name != ROUNDED)}, whole or in shards)"
+    )
 
 
 @contextlib.contextmanager
