@@ -1,6 +1,7 @@
 """Progress bars, on stderr, where that is a terminal or a notebook."""
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,7 +36,9 @@ def _bar(
 
 def shows_bars(console: Console) -> bool:
     """Whether a bar can be drawn again and again in its place."""
-    return console.is_terminal or console.is_jupyter
+    # rich draws a notebook's bars with ipywidgets, and warns where it is missing.
+    widgets = console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    return console.is_terminal or widgets
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -96,6 +97,14 @@ def test_fit_takes_a_mapping_a_config_or_a_file_and_gives_a_model(tmp_path, caps
     again = kgpt2.fit(CONFIG, tmp_path / "mapping", resume=True)
     assert again == fitted
     assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_a_path_is_a_place_though_a_model_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(kgpt2.RequestError, match=r"\./mini_zh: neither a folder"):
+        kgpt2.load(Path("mini_zh"))
+    kgpt2.convert("mini_zh", "mini_zh", "transformers", "float16")
+    assert "float16" in str(kgpt2.convert(Path("mini_zh"), "again", "transformers"))
 
 
 def test_fit_says_what_is_wrong(tmp_path):

@@ -1,6 +1,7 @@
 """From what a user types as MODEL to a checkpoint."""
 
 import difflib
+import os
 from pathlib import Path
 
 from kgpt2.assets import MODELS, model_path
@@ -88,6 +89,19 @@ def _base(model: str, folder: Path, tokens: SpecialTokens | None, given: str | N
     if place.is_dir() and is_adapter(place) and not _is_whole(place):
         raise RequestError(f"{found}: the base model of {model} is an adapter itself, a whole model is needed")
     return read_native(place, tokens) if place.is_file() else _read_folder(place, found, tokens)
+
+
+def spelled(model: str | os.PathLike[str]) -> str:
+    """A model as a user types it: a `Path` is a place, also where a name is spelled like it.
+
+    Example:
+        >>> spelled("mini_zh"), spelled(Path("mini_zh")), spelled(Path("/runs/mini_zh"))
+        ('mini_zh', './mini_zh', '/runs/mini_zh')
+    """
+    if isinstance(model, str):
+        return model
+    path = os.fsdecode(model)
+    return path if os.path.isabs(path) else os.path.join(".", path)
 
 
 def _place(model: str) -> Path:

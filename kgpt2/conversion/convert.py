@@ -14,7 +14,7 @@ import numpy as np
 
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer, is_stock
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.checkpoints.names import read_model
+from kgpt2.checkpoints.names import read_model, spelled
 from kgpt2.checkpoints.tensors import DTYPES, Tensors, cast, read_all
 from kgpt2.conversion.gguf import require_gguf, write_gguf
 from kgpt2.conversion.keras_preset import write_keras_preset
@@ -79,7 +79,7 @@ def convert(
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     kgpt2.convert("mini_zh", f"{folder}/mini_zh", "transformers").dtype
-        'float16'
+        'float32'
     """
     began = time.perf_counter()
     destination = Path(destination)
@@ -87,7 +87,7 @@ def convert(
     for name, value, known in (("to", to, TARGETS), ("dtype", dtype, (None, *TARGET_DTYPES))):
         if value not in known:
             raise RequestError(f"{name}: {value!r} is not one of {', '.join(filter(None, known))}")
-    checkpoint = model if isinstance(model, Checkpoint) else read_model(os.fspath(model))
+    checkpoint = model if isinstance(model, Checkpoint) else read_model(spelled(model))
     with _claimed(destination, to), contextlib.ExitStack() as opened:
         if to == "gguf":
             require_gguf(checkpoint)

@@ -1,6 +1,5 @@
 """How probable the texts of a source are to a model: what `kgpt2 evaluate` measures."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import Any
@@ -39,7 +38,7 @@ def evaluate(
         >>> list(kgpt2.evaluate("mini_zh", "samples/couplets", limit=20))[:3]
         ['loss', 'perplexity', 'bits_per_character']
     """
-    lm = model if isinstance(model, LanguageModel) else load(os.fspath(model))
+    lm = model if isinstance(model, LanguageModel) else load(model)
     return likelihood(lm, open_source(data, Options(**options)), Report(), stride, as_typed).report()
 
 

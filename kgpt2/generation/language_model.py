@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.checkpoints.names import read_model
+from kgpt2.checkpoints.names import read_model, spelled
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.config.settings import Settings
 from kgpt2.config.values import as_text, as_texts
@@ -151,19 +151,19 @@ class LanguageModel:
 
 
 def load(
-    model: str | Path,
+    model: str | os.PathLike[str],
     dtype: str = "float32",
     runtime: str = "auto",
     *,
     start_token: str | None = None,
     end_token: str | None = None,
     newline_token: str | None = None,
-    base: str | Path | None = None,
+    base: str | os.PathLike[str] | None = None,
 ) -> LanguageModel:
     """Loads a model to write with.
 
     Args:
-        model: any MODEL: a name, `hf://org/name`, or a folder.
+        model: any MODEL: a name, `hf://org/name`, or a folder; a `Path` is always a folder.
         dtype: float32, bfloat16, int8 or int4; the last two keep the weights so and compute in float32 (OpenVINO only).
         runtime: openvino, keras, or auto: OpenVINO on a CPU, Keras where there is an accelerator.
         start_token: begins a text; None: as the model's files say.
@@ -180,8 +180,8 @@ def load(
     if not isinstance(base, str | os.PathLike | None):
         raise RequestError(f"base: {quoted(base)} will not do, it must be a name or a folder")
     tokens = SpecialTokens(start_token, end_token, newline_token)
-    given = None if base is None else os.fsdecode(base)
-    return open_runtime(read_model(os.fsdecode(model), tokens, given), dtype, runtime)
+    given = None if base is None else spelled(base)
+    return open_runtime(read_model(spelled(model), tokens, given), dtype, runtime)
 
 
 def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = "auto") -> LanguageModel:

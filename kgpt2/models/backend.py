@@ -5,6 +5,7 @@ Importing this module imports TensorFlow where it is installed (KerasHub does so
 
 import importlib.util
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ _LOOPS = "--xla_gpu_enable_command_buffer"
 def _import_backend() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tensorflow_here = importlib.util.find_spec("tensorflow") is not None
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of a notebook without ipywidgets
         if tensorflow_here:
             import tensorflow as tf
 
