@@ -65,7 +65,7 @@ def command(
     from kgpt2.generation.language_model import choose_runtime, open_runtime
     from kgpt2.generation.prompts import Prompts
 
-    texts = Prompts(prompt, prompts_file, settings.has_form)
+    texts = Prompts(prompt, prompts_file, settings.says_what_to_write)
     writing_texts.require_sense(settings, streaming, as_json, out, resume)
     claim({"--out": out}, [prompts_file], RECORD)
     choose_runtime(dtype, runtime)

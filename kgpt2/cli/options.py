@@ -97,7 +97,7 @@ _runtime = [
 as_typed_option = click.option("--as-typed", is_flag=True, help=FIELDS["as_typed"].meaning.help)
 # Options that are called otherwise than their settings.
 _NAMES = {"num_return": ("-n", "--num-return")}
-_METAVARS = {"ban": "TEXT", "stop": "TEXT", "acrostic": "TEXT"}
+_METAVARS = {"ban": "TEXT", "stop": "TEXT", "acrostic": "TEXT", "title": "TEXT", "keywords": "WORDS"}
 
 
 def reading_options(command: Command) -> Command:

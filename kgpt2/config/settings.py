@@ -5,6 +5,7 @@ The command line, the keywords of `LanguageModel.generate` and the `sample:` sec
 
 import dataclasses
 import inspect
+import re
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -114,6 +115,10 @@ class Settings:
     stop: Annotated[tuple[str, ...], Meaning("A text that ends the completion, and is left out of it.")] = ()
     form: Annotated[str, Meaning("五绝, 七绝, 五律, 七律, 对联, or a pattern such as 7，7。7，7。")] = ""
     acrostic: Annotated[str, Meaning("What the lines begin with, a character a line.")] = ""
+    title: Annotated[str, Meaning("What a poem is called: for models that have learned titles, such as mini_zh.")] = ""
+    keywords: Annotated[
+        tuple[str, ...], Meaning("Words that it should hold, such as 明月,故乡: for models that have learned them.")
+    ] = ()
     tones: Annotated[Literal["off", "loose", "strict"], Meaning("Level and oblique tones: off, loose or strict.")] = (
         "off"
     )
@@ -146,6 +151,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name, field in FIELDS.items():
             object.__setattr__(self, name, field.value(getattr(self, name)))
+        words = (word.strip() for text in self.keywords for word in re.split("[,，、]", text))
+        object.__setattr__(self, "keywords", tuple(filter(None, words)))
         require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
         if self.sampler == "beam":
             require(self.num_return <= self.beams, "num_return", self.num_return, f"at most {self.beams}, the beams")
@@ -157,6 +164,11 @@ class Settings:
                     raise RequestError(f"{name}: a form has its own end, leave one of them out")
         elif (self.tones, self.rhyme) != ("off", "off"):
             raise RequestError("tones and rhyme belong to a form: add one, such as form 七绝")
+
+    @property
+    def says_what_to_write(self) -> bool:
+        """Whether a text can come of the settings alone, without a prompt."""
+        return self.has_form or bool(self.title or self.keywords)
 
     @property
     def has_form(self) -> bool:

@@ -16,7 +16,7 @@ from kgpt2.files import require_regular
 from kgpt2.generation.codec import Codec
 from kgpt2.generation.forms import mark_for, plans_for
 from kgpt2.generation.rows import Prompt
-from kgpt2.verse.genres import split_mark
+from kgpt2.verse.genres import KEYWORDS_MARK, TEXT_MARK, TITLE_MARK, Asked, prompt_of, split_mark
 from kgpt2.verse.han import HAN, full_width
 from kgpt2.verse.notation import SEPARATOR
 from kgpt2.verse.plan import Plans
@@ -95,8 +95,31 @@ def _prepared(given: str, codec: Codec, context: int, settings: Settings, read: 
     plans = plans_for(text, codec, settings)
     if plans and not mark:
         mark = mark_for(plans, codec)
-    ids = [codec.start_id, *codec.encode(mark + text)]
+    ids = [codec.start_id, *codec.encode(_in_front(mark, codec, settings) + text)]
     return Prompt(text, ids, _room(text, len(ids), plans, context, settings), plans, given, mark)
+
+
+def _in_front(mark: str, codec: Codec, settings: Settings) -> str:
+    """The mark of a genre, and behind it the title and the keywords that are asked for.
+
+    Raises:
+        RequestError: the model has not learned from texts with such marks, or a mark stands among the words.
+    """
+    for name, own, words in (
+        ("title", TITLE_MARK, [settings.title]),
+        ("keywords", KEYWORDS_MARK, list(settings.keywords)),
+    ):
+        if any(words) and not {own, TEXT_MARK} <= codec.added_tokens.keys():
+            raise RequestError(
+                f"{name}: the model has learned none (no {own} is among its tokens)\nleave it out, or take mini_zh"
+            )
+        if any(token in word for word in words for token in codec.added_tokens):
+            raise RequestError(f"{name}: {quoted(' '.join(words))} holds a mark of the model; words alone will do")
+    asked = Asked(settings.title, settings.keywords)
+    if not settings.as_typed:
+        title, *keywords = convert_script([asked.title, *asked.keywords], "simplified")
+        asked = Asked(full_width(title), tuple(keywords))
+    return prompt_of(mark[1:-1], asked)
 
 
 def _room(text: str, length: int, plans: Plans | None, context: int, settings: Settings) -> int:
@@ -162,7 +185,9 @@ class Prompts:
             raise RequestError(self._not_utf8(1, "", told))
         if next(iter(self), None) is None:
             raise RequestError(
-                f"{file}: no prompt in it" if file else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, or --form'
+                f"{file}: no prompt in it"
+                if file
+                else 'no prompt: kgpt2 generate "PROMPT", --prompts FILE, --title or --form'
             )
 
     def __iter__(self) -> Iterator[str]:

@@ -16,7 +16,7 @@ INF, NAN = float("inf"), float("nan")
 WHOLE = ("k", "beams", "no_repeat_ngram", "max_new_tokens", "max_length", "min_new_tokens", "num_return", "batch_size")
 SHARES = ("p", "min_p", "typical_p")
 NUMBERS = (*SHARES, "temperature", "repetition_penalty", "length_penalty")
-TEXTS = ("ban", "stop")
+TEXTS = ("ban", "keywords", "stop")
 NAMES = ("sampler", "tones", "rhyme", "script")
 FLAGS = ("early_stopping", "default_bans", "logprobs", "as_typed")
 WRONG = {
@@ -26,7 +26,7 @@ WRONG = {
     **{name: [b"a", 5, ["a", None], [b"a"], [""], "", {"a": 1}, {"a"}, "\ud800", ["a\udfff"]] for name in TEXTS},
     **{name: [5, b"off", True, "nonsense", ["off"], np.array("off")] for name in NAMES},
     **{name: [1, 0, "yes", None, 1.0] for name in FLAGS},
-    **{name: [None, 5, b"a", "\ud800"] for name in ("form", "acrostic")},
+    **{name: [None, 5, b"a", "\ud800"] for name in ("form", "acrostic", "title")},
 }
 NOT_NONE = ("k", "p", "beams", "temperature", "stop", "ban", "sampler", "num_return", "batch_size")
 
