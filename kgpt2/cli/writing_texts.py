@@ -29,11 +29,11 @@ def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str |
     Raises:
         RequestError: naming them.
     """
-    many = as_json or out is not None or settings.num_return > 1
+    many = as_json or out is not None or settings.num_return > 1 or settings.best_of > 1
     if streaming and (many or settings.script or settings.sampler == "beam"):
         raise RequestError(
             "--stream: shows one text after the other as it comes; "
-            "not with --json, --out, -n, --script or --sampler beam"
+            "not with --json, --out, -n, --best-of, --script or --sampler beam"
         )
     if settings.logprobs and not as_json:
         raise RequestError("--logprobs: shown with --json alone")

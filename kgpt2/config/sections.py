@@ -254,7 +254,7 @@ class _Sample(Section):
 
 
 # What belongs to a call, or stands in another section.
-_NO_SAMPLE = ("num_return", "batch_size", "logprobs", "as_typed")
+_NO_SAMPLE = ("num_return", "best_of", "batch_size", "logprobs", "as_typed")
 _SAMPLE_DEFAULTS = {"max_new_tokens": 64, "seed": 0}
 
 

@@ -128,6 +128,7 @@ class Settings:
         Meaning("Characters of the result: simplified or traditional.  [default: as the model writes]"),
     ] = None
     num_return: Annotated[int, _whole(1, "Continuations of each prompt.")] = 1
+    best_of: Annotated[int, _whole(1, "Draw so many, and keep the best by their merit; 1: keep all.")] = 1
     seed: Annotated[
         int | None,
         _whole(0, "The same seed gives the same text.  [default: drawn, and reported]", 2**64 - 1),
@@ -154,6 +155,11 @@ class Settings:
         words = (word.strip() for text in self.keywords for word in re.split("[,，、]", text))
         object.__setattr__(self, "keywords", tuple(filter(None, words)))
         require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
+        if self.best_of > 1:
+            require(
+                self.best_of >= self.num_return, "best_of", self.best_of, f"{self.num_return} or more, as asked for"
+            )
+            require(self.sampler != "beam", "best_of", self.best_of, "1 with beams, which are the best already")
         if self.sampler == "beam":
             require(self.num_return <= self.beams, "num_return", self.num_return, f"at most {self.beams}, the beams")
         if self.max_length is not None and self.max_new_tokens is not None:

@@ -1,6 +1,7 @@
 """Prompts in, generations out, on any runtime."""
 
 import dataclasses
+import itertools
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from kgpt2.generation.beam import search
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.loop import grow
+from kgpt2.generation.merit import best
 from kgpt2.generation.rows import Generation, Prompt, Row
 from kgpt2.generation.runtime import Runtime
 
@@ -33,6 +35,9 @@ def generate(decoder: Decoder, prompts: Sequence[Prompt], clock: Clock) -> Itera
         prompts: from `prompts.prepare_prompts`.
         clock: accumulates time and tokens.
     """
+    if decoder.settings.best_of > 1:
+        yield from _best(decoder, prompts, clock)
+        return
     if decoder.settings.sampler == "beam":
         yield from _searches(decoder, prompts, clock)
         return
@@ -40,6 +45,16 @@ def generate(decoder: Decoder, prompts: Sequence[Prompt], clock: Clock) -> Itera
         for _ in growing:
             pass
         yield from (row.result() for row in rows)
+
+
+def _best(decoder: Decoder, prompts: Sequence[Prompt], clock: Clock) -> Iterator[Generation]:
+    """The best of many continuations of each prompt."""
+    settings = decoder.settings
+    many = dataclasses.replace(settings, best_of=1, num_return=settings.best_of, logprobs=True)
+    drawn = generate(Decoder(decoder.runtime, decoder.tokenizer, many), prompts, clock)
+    for _ in prompts:
+        some = list(itertools.islice(drawn, settings.best_of))
+        yield from best(some, settings.num_return, settings.keywords, settings.logprobs)
 
 
 def stream(decoder: Decoder, prompt: Prompt, clock: Clock) -> Iterator[str | Generation]:

@@ -119,8 +119,10 @@ class LanguageModel:
             ...     lm.generate("春风", sampler="greedy", max_new_tokens=8)[0])[2:]
             True
         """
-        if settings.sampler == "beam" or settings.script or settings.num_return > 1:
-            raise RequestError("stream: gives one text as it grows; not with sampler beam, script or num_return")
+        if settings.sampler == "beam" or settings.script or settings.num_return > 1 or settings.best_of > 1:
+            raise RequestError(
+                "stream: gives one text as it grows; not with sampler beam, script, num_return or best_of"
+            )
         (ready,) = self.prepare([as_text("prompt", prompt)], settings)
         pieces = stream(self.decoder(settings), ready, Clock())
         return (piece for piece in pieces if isinstance(piece, str))

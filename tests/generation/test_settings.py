@@ -13,7 +13,17 @@ from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
 
 INF, NAN = float("inf"), float("nan")
-WHOLE = ("k", "beams", "no_repeat_ngram", "max_new_tokens", "max_length", "min_new_tokens", "num_return", "batch_size")
+WHOLE = (
+    "k",
+    "beams",
+    "no_repeat_ngram",
+    "max_new_tokens",
+    "max_length",
+    "min_new_tokens",
+    "num_return",
+    "batch_size",
+    "best_of",
+)
 SHARES = ("p", "min_p", "typical_p")
 NUMBERS = (*SHARES, "temperature", "repetition_penalty", "length_penalty")
 TEXTS = ("ban", "keywords", "stop")
