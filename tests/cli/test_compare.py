@@ -31,7 +31,7 @@ def hugging_face(tmp_path_factory, chinese_preset):
 @pytest.mark.slow
 def test_parity_holds_and_every_side_is_measured(kgpt2, hugging_face, tmp_path):
     plot = tmp_path / "compare.png"
-    options = ["--batch", "2", "--new-tokens", 8, "--rounds", 2, "--kerashub", "--plot", plot, "--json"]
+    options = ["--batch", "2", "--new-tokens", 4, "--rounds", 1, "--kerashub", "--plot", plot, "--json"]
     result = kgpt2("compare", hugging_face, *options)
     assert result.status == 0, result.err
     report = json.loads(result.out)

@@ -26,7 +26,7 @@ CASES = {
     "fit": ("fit", "run.yaml", "--out", "run"),
     "evaluate": ("evaluate", "mini_zh", "--data", "samples/tang", "--limit", "2"),
     "bench": ("bench", "mini_zh", *SHORT),
-    "compare": ("compare", "MODEL", "--batch", "1"),
+    "compare": ("compare", "MODEL", "--batch", "1", "--new-tokens", "2", "--rounds", "1"),
     "data list": ("data", "list"),
     "data show": ("data", "show", "samples/tang", "--model", "mini_zh", "--limit", "2"),
     "convert": ("convert", "mini_zh", "preset"),
