@@ -48,8 +48,8 @@ class Result:
 @pytest.fixture
 def kgpt2(capfd, monkeypatch):
     """Runs a kgpt2 command in this process."""
+    from kgpt2.cli.console import DEBUG
     from kgpt2.cli.main import main
-    from kgpt2.cli.options import DEBUG
 
     def run(*arguments) -> Result:
         monkeypatch.setattr(sys, "argv", ["kgpt2", *map(str, arguments)])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from kgpt2.cli.options import Listed, claim, debug_option, json_option, one_of
+from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.options import Listed, claim, one_of
 from kgpt2.config.settings import FIELDS
 from kgpt2.errors import RequestError
 

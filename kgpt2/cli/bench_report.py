@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from kgpt2.bench.comparison import SIDES
 from kgpt2.bench.environment import busy, environment
 from kgpt2.bench.noise import too_noisy
-from kgpt2.cli.options import say, show
+from kgpt2.cli.console import say, show
 from kgpt2.writing import write_json
 
 

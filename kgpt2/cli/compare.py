@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kgpt2.cli.options import Listed, claim, debug_option, json_option, one_of
+from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.options import Listed, claim, one_of
 from kgpt2.errors import RequestError, WorkError
 
 if TYPE_CHECKING:

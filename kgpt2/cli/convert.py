@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, model_options, say
+from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.options import model_options
 
 if TYPE_CHECKING:
     from kgpt2.checkpoints.special_tokens import SpecialTokens

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kgpt2.cli.options import as_typed_option, debug_option, json_option, reading_options, say, say_counts
+from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.options import as_typed_option, reading_options, say_counts
 
 if TYPE_CHECKING:
     from kgpt2.data.sources import Options

@@ -7,7 +7,8 @@ import platform
 import click
 
 from kgpt2 import __version__
-from kgpt2.cli.options import bring_up_keras, debug_option, json_option
+from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.options import bring_up_keras
 
 PACKAGES = (
     "keras",

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kgpt2.cli.options import (
-    as_typed_option,
-    claim,
-    debug_option,
-    json_option,
-    model_options,
-    read_noted,
-    reading_options,
-    runtime_options,
-    show,
-)
+from kgpt2.cli.console import debug_option, json_option, show
+from kgpt2.cli.options import as_typed_option, claim, model_options, read_noted, reading_options, runtime_options
 from kgpt2.config.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say
+from kgpt2.cli.console import debug_option, json_option, say
 
 if TYPE_CHECKING:
     from kgpt2.config.sections import Config

@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kgpt2.cli.options import (
-    claim,
-    debug_option,
-    json_option,
-    model_options,
-    read_noted,
-    runtime_options,
-    say,
-    settings_options,
-)
+from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.options import claim, model_options, read_noted, runtime_options, settings_options
 
 if TYPE_CHECKING:
     from kgpt2.checkpoints.special_tokens import SpecialTokens

@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 import click
 
 from kgpt2 import __version__, interrupts
-from kgpt2.cli.options import DEBUG, debug_option, say
+from kgpt2.cli.console import DEBUG, debug_option, say
 from kgpt2.errors import Kgpt2Error, Note
 
 COMMANDS = ("generate", "fit", "evaluate", "bench", "compare", "data", "convert", "tokenize", "models", "env")

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import click
 
-from kgpt2.cli.options import debug_option, json_option, say, show
+from kgpt2.cli.console import debug_option, json_option, say, show
 
 
 class Listed(TypedDict):

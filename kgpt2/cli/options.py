@@ -3,36 +3,22 @@
 import dataclasses
 import functools
 import os
-import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kgpt2.cli.console import say
 from kgpt2.config.settings import FIELDS, Field, Settings
-from kgpt2.errors import RequestError, printable
+from kgpt2.errors import RequestError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from kgpt2.checkpoints.checkpoint import Checkpoint
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.data.example import Report
     from kgpt2.data.token_cache import Tokenised
 
 Command = Callable[..., Any]
-
-DEBUG = types.SimpleNamespace(on=False)
-
-
-def _set_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    DEBUG.on = DEBUG.on or value
-
-
-debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show a traceback with an error."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout, and nothing else there.")
 
 
 class Listed(click.ParamType[list[Any]]):
@@ -227,26 +213,3 @@ def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), 
 def bring_up_keras() -> None:
     """Imports Keras and its backend the quiet way, before anything else can; takes seconds."""
     import kgpt2.models  # noqa: F401
-
-
-def say(message: str) -> None:
-    """Prints for people: on stderr, so that stdout holds results alone, and nothing that a terminal would obey."""
-    click.echo(printable(message), err=True)
-
-
-def show(shown: "RenderableType") -> None:
-    """Prints what people read on stdout; a table keeps its figures whole, however narrow the place is.
-
-    Args:
-        shown: a table, or a group of tables and lines.
-    """
-    from rich.console import Console, Group
-    from rich.table import Table
-
-    console = Console(markup=False)  # a name in brackets is a name
-    for part in shown.renderables if isinstance(shown, Group) else [shown]:
-        if isinstance(part, Table):
-            whole = console.measure(part, options=console.options.update(width=1000)).maximum
-            Console(width=max(console.width, whole), markup=False).print(part)
-        else:
-            console.print(part)

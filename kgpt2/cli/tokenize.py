@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kgpt2.cli.options import as_typed_option, debug_option, json_option, model_options
+from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.options import as_typed_option, model_options
 
 if TYPE_CHECKING:
     from kgpt2.checkpoints.special_tokens import SpecialTokens

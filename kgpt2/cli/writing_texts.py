@@ -11,7 +11,7 @@ import click
 
 from kgpt2.assets import MODELS
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.cli.options import say
+from kgpt2.cli.console import say
 from kgpt2.config.settings import Settings
 from kgpt2.data.reading import Noticed
 from kgpt2.errors import RequestError
