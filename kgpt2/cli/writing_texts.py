@@ -20,7 +20,6 @@ from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
 from kgpt2.generation.rows import Generation
-from kgpt2.progress import writing
 
 
 def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str | None, resume: bool) -> None:
@@ -147,6 +146,8 @@ def _write(
     part: bulk.Part | bulk.Passed,
     as_json: bool,
 ) -> int | None:
+    from kgpt2.progress import writing  # here: a prompt or two need no bar, and rich takes its time
+
     if part.done:
         say(f"going on after {part.done:,} of {total:,} prompts")
     line_of = functools.partial(_line, as_json=as_json)
