@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+import platformdirs
+
 from kgpt2.errors import Note
 
 _MARK = b"kgpt2 1\n"
@@ -107,7 +109,7 @@ def mark_used(path: Path) -> None:
 
 
 def cache_home() -> Path:
-    """Where the cache lies: `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`).
+    """Where the cache lies: `KGPT2_CACHE`, or `kgpt2` where the system keeps caches (`~/.cache` on Linux).
 
     Raises:
         OSError: there is no home directory.
@@ -115,9 +117,12 @@ def cache_home() -> Path:
     if named := os.environ.get("KGPT2_CACHE"):
         return Path(named)
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kgpt2"
+        place = platformdirs.user_cache_path("kgpt2", appauthor=False)
     except RuntimeError:
-        raise OSError(errno.ENOENT, "there is no home directory", "~/.cache/kgpt2") from None
+        place = Path()
+    if not place.is_absolute():  # an older platformdirs leaves "~" as it is
+        raise OSError(errno.ENOENT, "there is no home directory", "~/.cache/kgpt2")
+    return place
 
 
 def cache_folder(name: str) -> Path:

@@ -17,6 +17,12 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
+
+
+def flexible_bar() -> BarColumn:
+    """The column that takes what the others leave of a line, so that none of them is broken."""
+    return BarColumn(bar_width=None)
 
 
 @contextlib.contextmanager
@@ -45,7 +51,14 @@ def shows_bars(console: Console) -> bool:
 def reading(console: Console | None = None) -> Iterator[Callable[[float, int], None]]:
     """A bar for the reading of data; yields what `token_cache.tokenise` calls with the part done and the examples."""
     shown = TextColumn("{task.fields[examples]:,} examples")
-    columns = (TextColumn("reading"), BarColumn(), shown, _Rate("examples"), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("reading"),
+        flexible_bar(),
+        shown,
+        _Rate("examples"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with _bar(*columns, total=1.0, console=console, examples=0) as update:
         yield lambda done, examples: update(completed=done, examples=examples)
 
@@ -54,7 +67,7 @@ def reading(console: Console | None = None) -> Iterator[Callable[[float, int], N
 def ticking(steps: int) -> Iterator[Callable[[str], None]]:
     """A bar for work of so many steps; yields what tells it that one begins, and which."""
     begun = iter(range(steps + 1))
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (flexible_bar(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with _bar(*columns, total=steps) as update:
         yield lambda what: update(completed=next(begun, steps), description=what)
 
@@ -63,7 +76,7 @@ def ticking(steps: int) -> Iterator[Callable[[str], None]]:
 def scoring() -> Iterator[Callable[[float, float], None]]:
     """A bar for the scoring of texts; yields what takes the part done and the perplexity so far."""
     shown = TextColumn("{task.percentage:3.0f}%  {task.fields[shown]}")
-    with _bar(BarColumn(), shown, TimeElapsedColumn(), TimeRemainingColumn(), total=1.0, shown="") as update:
+    with _bar(flexible_bar(), shown, TimeElapsedColumn(), TimeRemainingColumn(), total=1.0, shown="") as update:
         yield lambda done, perplexity: update(completed=done, shown=f"perplexity {perplexity:.2f}")
 
 
@@ -71,7 +84,7 @@ def scoring() -> Iterator[Callable[[float, float], None]]:
 def writing(total: int, done: int) -> Iterator[Callable[[int, float], None]]:
     """A bar for prompts of which some are done; yields what takes how many more are, and the tokens a second."""
     shown = TextColumn("prompts  {task.fields[rate]} tokens/s")
-    columns = (BarColumn(), MofNCompleteColumn(), shown, TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (flexible_bar(), MofNCompleteColumn(), shown, TimeElapsedColumn(), TimeRemainingColumn())
     with _bar(*columns, total=total, completed=done, rate="-") as update:
         yield lambda more, rate: update(advance=more, rate=f"{rate:,.0f}" if rate else "-")
 
@@ -79,7 +92,7 @@ def writing(total: int, done: int) -> Iterator[Callable[[int, float], None]]:
 @contextlib.contextmanager
 def converting() -> Iterator[Callable[[int, int], None]]:
     """A bar for bytes; yields what takes how many are done, and how many there are."""
-    with _bar(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), total=0) as update:
+    with _bar(flexible_bar(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), total=0) as update:
         yield lambda done, total: update(completed=done, total=total)
 
 
@@ -87,7 +100,7 @@ class _Rate(ProgressColumn):
     """A field of the task by the second."""
 
     def __init__(self, name: str):
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
         self._name = name
 
     def render(self, task: Any) -> Any:

@@ -1,16 +1,22 @@
 """The structure that docs/architecture.md draws, read off the code."""
 
 import ast
+import configparser
+import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "kgpt2"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
 GROUND = ("cache", "outputs", "writing", "files", "encodings", "locks", "interrupts", "progress", "errors")
 ROOMS = [
     "cli",
+    "serve",
     "bench",
     "training",
     "evaluation",
@@ -38,7 +44,12 @@ WITHOUT_KERAS = (
     "assets",
     *GROUND,
     "cli",
+    "serve",
 )
+# The peers that a benchmark measures; each names its own version.
+BY_HAND = {"llama_cpp", "ctranslate2", "pypinyin", "datasets"}
+# keras-nlp is keras-hub under its first name and brings tensorflow-text; the checker brings its own stubs.
+BROUGHT = {"keras_hub", "tensorflow_text", "_typeshed"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -55,6 +66,31 @@ def imports(path: Path) -> list[tuple[str, str]]:
         elif isinstance(node, ast.Import):
             found += [(alias.name, "") for alias in node.names if alias.name.split(".")[0] == "kgpt2"]
     return found
+
+
+def declared() -> set[str]:
+    """Every distribution that setup.cfg names, in its normal spelling."""
+    setup = configparser.RawConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
+    lines = [line for text in lists for line in text.split("\n") if line and line[0] not in "#%"]
+    return {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in lines}
+
+
+@pytest.mark.parametrize("folder", ["kgpt2", "tests", "benchmarks"])
+def test_what_is_imported_is_declared(folder):
+    """What another package happens to bring is gone with that package's next release."""
+    ours = {"kgpt2", "tests", "benchmarks"}
+    elsewhere = {*BROUGHT, *BY_HAND}
+    distributions = packages_distributions()
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        modules += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
+        names = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - ours - elsewhere
+        for name in names:
+            found = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            assert found & declared(), f"{path}: {name} is in no list of setup.cfg"
 
 
 def test_every_module_lies_in_a_known_room():

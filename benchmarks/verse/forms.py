@@ -29,14 +29,14 @@ from kgpt2.config.settings import Settings
 from kgpt2.data.example import Report
 from kgpt2.data.sources import open_source
 from kgpt2.generation.generate import Clock, generate
-from kgpt2.verse.sounds import rhymes_of, tone_of
+from kgpt2.verse.sounds import end_tone_of, rhymes_of, tone_of
 
 FIVE = {"甲": "中仄平平仄", "乙": "平平仄仄平", "丙": "中平平仄仄", "丁": "中仄仄平平"}
 SEVEN = {"甲": "中平中仄平平仄", "乙": "中仄平平仄仄平", "丙": "中仄中平平仄仄", "丁": "中平中仄仄平平"}
 # 仄起 and 平起, the first line unrhymed and rhymed.
 FOUR = ("甲乙丙丁", "丁乙丙丁", "丙丁甲乙", "乙丁甲乙")
 EIGHT = ("甲乙丙丁甲乙丙丁", "丁乙丙丁甲乙丙丁", "丙丁甲乙丙丁甲乙", "乙丁甲乙丙丁甲乙")
-HAN = "[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+HAN = "[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"
 JIANGNAN = ("平中仄，中仄仄平平。中仄中平平仄仄，中平中仄仄平平。中仄仄平平。", (8, 24, 30))
 RUMENG = ("中仄中平平仄，中仄中平平仄。中仄仄平平，中仄中平平仄。平仄，平仄，中仄中平平仄。", (5, 12, 25, 28, 31, 38))
 # Settings of the free and of the strict draw, the shape, the tones of which one must fit, and the rhyming places.
@@ -126,6 +126,8 @@ def check(lm, name: str, count: int) -> dict:
                 reasons.append("tones")
             if not reasons and (number or rhyming) and not couplet and not rhymes(one.text, meter):
                 reasons.append("rhyme")
+            if repeated(one.text):
+                reasons.append("repeats")
             if name == "acrostic" and [line[0] for line in re.split("[，。]", one.text) if line] != list("春夏秋冬"):
                 reasons.append("acrostic")
             if one.finish_reason != "stop" or not one.text.startswith(prompt):
@@ -134,6 +136,12 @@ def check(lm, name: str, count: int) -> dict:
     print(f"{name}: {len(texts)} texts, {len(faults)} faults", file=sys.stderr)
     found = {"texts": len(texts), "different": len(set(texts)), "faults": len(faults), "sample": texts[-1]}
     return found | ({"first_faults": faults[:5]} if faults else {})
+
+
+def repeated(text: str) -> bool:
+    """Whether a character comes twice, but for doubled ones."""
+    signs = re.findall(HAN, text)
+    return any(signs.count(sign) > 1 + (signs[signs.index(sign) + 1 :][:1] == [sign]) for sign in signs)
 
 
 def keeps_tones(text: str, meter: tuple | None) -> bool:
@@ -149,7 +157,8 @@ def keeps_tones(text: str, meter: tuple | None) -> bool:
     else:
         patterns = ["".join(meter[0][kind] for kind in order) for order in meter[1]]
     flags = {"平": 1, "仄": 2, "中": 3}
-    known = [tone_of(sign) or 3 for sign in signs]
+    ends = [not re.match(HAN, text[place + 1 : place + 2]) for place, sign in enumerate(text) if re.match(HAN, sign)]
+    known = [(end_tone_of if end else tone_of)(sign) or 3 for sign, end in zip(signs, ends, strict=True)]
     return any(all(tone & flags[wanted] for tone, wanted in zip(known, pattern, strict=True)) for pattern in patterns)
 
 

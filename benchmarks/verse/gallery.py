@@ -7,9 +7,11 @@ FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it, where copies are loo
 
 import argparse
 import datetime
+import re
 from collections.abc import Callable
 
 import kgpt2
+from benchmarks.verse.merit import figures, scored_text
 from benchmarks.verse.mini_zh import CONFIG, flat
 from kgpt2.config.recipes import load_config
 from kgpt2.evaluation.text_metrics import COPIED, copy_rate
@@ -18,9 +20,12 @@ from kgpt2.verse.measures import Count, characters_repeated, parallels_kept, rhy
 
 SEEDS = range(40)
 POEMS = {"form": "七绝", "tones": "strict", "rhyme": "pingshui"}
+BEST_OF = 16
 COUPLETS = {"form": "对联", "tones": "strict"}
 # Drawn by the mark of the genre alone: what the model has learned of the form.
 UNBOUND = "[七绝]"
+OF_FORM = {"七绝": re.compile(r"(\w{7}，\w{7}。){2}"), "对联": re.compile(r"\w{7}-\w{7}")}
+HEAD = "| 40 texts | nats a character | repeated | parallels |\n|---|---|---|---|"
 MEASURES: dict[str, Callable[[str], Count]] = {
     "tones": tones_kept,
     "rhyme": rhymes_kept,
@@ -47,16 +52,27 @@ def main() -> None:
     options = parser.parse_args()
     lm = kgpt2.load(options.model)
     poems, couplets = ([written(lm, "", seed, **how) for seed in SEEDS] for how in (POEMS, COUPLETS))
+    best, best_couplets = (
+        [written(lm, "", seed, best_of=BEST_OF, **how) for seed in SEEDS] for how in (POEMS, COUPLETS)
+    )
     unbound = [written(lm, UNBOUND, seed).removeprefix(UNBOUND) for seed in SEEDS]
     plan = prepare(load_config(CONFIG, [f"data.path={options.folder}"]))
     learned = list(flat(plan.train.rows, plan.tokenizer).texts(plan.tokenizer.vocabulary))
     print(INTRODUCTION.format(date=datetime.date.today()))
     print(f"`kgpt2 generate --form 七绝 --tones strict --rhyme pingshui --seed SEED`\n\n{table(poems)}\n")
     print(f"`kgpt2 generate --form 对联 --tones strict --seed SEED`\n\n{table(couplets)}\n")
+    print(f"## The best of {BEST_OF}\n\nThe same 七绝 with `--best-of {BEST_OF}`, the same seeds.\n\n{table(best)}\n")
+    held_out = list(flat(plan.validation.rows, plan.tokenizer).texts(plan.tokenizer.vocabulary))
+    print(HEAD)
+    for form, one, many in (("七绝", poems, best), ("对联", couplets, best_couplets)):
+        real = [text for text in held_out if OF_FORM[form].fullmatch(text)][: len(SEEDS)]
+        for name, texts in (("one", one), (f"the best of {BEST_OF}", many), ("by poets, held out", real)):
+            print(compared(lm, f"{form}, {name}", form, texts))
+    print()
     print(f"## Without a form\n\n`kgpt2 generate {UNBOUND} --seed SEED`: the mark of the genre, and no mask.\n")
     print(f"{table(unbound)}\n\n## Copies\n")
     print(f"Of the runs of {COPIED} characters in these texts, so many stand in a text that the model learned from:")
-    for name, texts in (("poems", poems), ("couplets", couplets), ("without a form", unbound)):
+    for name, texts in (("poems", poems), ("the best", best), ("couplets", couplets), ("without a form", unbound)):
         print(f"{name} {copy_rate(texts, learned):.1%}{'.' if texts is unbound else ','}")
 
 
@@ -75,6 +91,13 @@ def table(texts: list[str]) -> str:
     totals = [tuple(map(sum, zip(*column, strict=True))) for column in zip(*counts, strict=True)]
     rows.append(f"| all | | {' | '.join(map(shown, totals))} |")
     return "\n".join(rows)
+
+
+def compared(lm, name: str, form: str, texts: list[str]) -> str:
+    """A row with means over texts."""
+    found = figures([scored_text(lm, text, form) for text in texts])
+    parallels = tuple(map(sum, zip(*map(parallels_kept, texts), strict=True)))
+    return f"| {name} | {-found['log_probability']:.2f} | {found['repeated']:.1%} | {shown(parallels)} |"
 
 
 def shown(count: Count) -> str:

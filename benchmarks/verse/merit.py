@@ -54,9 +54,9 @@ def shuffled(poem: str) -> str:
     return "".join(next(drawn) if is_han(sign) else sign for sign in poem)
 
 
-def scored_text(lm: kgpt2.LanguageModel, text: str) -> Generation:
+def scored_text(lm: kgpt2.LanguageModel, text: str, form: str = FORM) -> Generation:
     """A text with the log-probabilities that its model gives it behind the mark of its form; marks and end apart."""
-    (score,) = lm.score(f"[{FORM}]{text}")
+    (score,) = lm.score(f"[{form}]{text}")
     pairs = list(zip(f"?{text}", score.logprobs, strict=False))
     return Generation("", 0, text, text, [], len(text), "stop", 0, [value for sign, value in pairs if is_han(sign)])
 

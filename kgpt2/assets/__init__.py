@@ -1,4 +1,4 @@
-"""What the package ships: a model, sample texts, tables of verse, hashes of files that it may download."""
+"""What the package ships: a model, recipes, sample texts, tables of verse, hashes of files that it may download."""
 
 from pathlib import Path
 
@@ -18,6 +18,18 @@ def sample_path(name: str) -> Path:
     return _FOLDER / "samples" / SAMPLES[name]
 
 
+def catalogue_path() -> Path:
+    """The file of what is said in Chinese: GNU gettext's .po."""
+    return _FOLDER / "locale" / "zh_CN.po"
+
+
+def recipes_folder() -> Path:
+    """Where the recipes and their schema lie: in the package or, else, in a clone, in its configs/ (see setup.py)."""
+    inside = _FOLDER / "recipes"
+    return inside if inside.is_dir() else _FOLDER.parents[1] / "configs"
+
+
 def verse_table(name: str) -> Path:
-    """The file of a table of verse: "tones", "pingshui", "modern", "classes" or "words" (see verse/README.md)."""
+    """The file of a table of verse: "tones", "rhymes", "pingshui", "modern", "classes",
+    "words" or "tunes" (see verse/README.md)."""
     return _FOLDER / "verse" / f"{name}.tsv"

@@ -5,9 +5,10 @@ import datetime
 import os
 import platform
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import psutil
 
 PACKAGES = (
     "kgpt2",
@@ -90,19 +91,9 @@ def forget_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def busy() -> float | None:
-    """The share of the processors' time that others take at this moment; None where the system does not tell."""
-
-    def idle_and_all() -> tuple[int, int] | None:
-        times = [int(value) for value in next(iter(_lines(Path("/proc/stat"))), "cpu").split()[1:]]
-        return (times[3] + times[4], sum(times)) if len(times) > 4 else None
-
-    before = idle_and_all()
-    time.sleep(0.5)
-    after = idle_and_all()
-    if before is None or after is None or after[1] == before[1]:
-        return None
-    return 1 - (after[0] - before[0]) / (after[1] - before[1])
+def busy() -> float:
+    """The share of the processors' time that others take at this moment."""
+    return psutil.cpu_percent(0.5) / 100
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from kgpt2.bench.turns import Spread
 BUSY, SPREAD = 0.1, 0.25
 
 
-def too_noisy(busy: float | None, rates: Sequence[Spread]) -> str | None:
+def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
     """What to say where figures say little; None: nothing.
 
     Args:
@@ -23,7 +23,7 @@ def too_noisy(busy: float | None, rates: Sequence[Spread]) -> str | None:
         close what else runs, or ask for more --rounds
     """
     reasons = []
-    if busy is not None and busy > BUSY:
+    if busy > BUSY:
         reasons.append(f"something else took {busy:.0%} of the processors")
     widths = [(rate["max"] - rate["min"]) / rate["median"] for rate in rates]
     wide = [width for width in widths if width > SPREAD]

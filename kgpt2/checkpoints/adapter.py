@@ -123,7 +123,7 @@ def _weights_file(folder: Path) -> tuple[Path, Opener]:
 
 def _refuse_other_methods(path: Path, config: Mapping[str, Any]) -> None:
     if config.get("peft_type") != "LORA":
-        raise RequestError(f"{path}: peft_type is {config.get('peft_type')!r}; kgpt2 merges LORA adapters")
+        raise RequestError(f"{path}: peft_type is {quoted(config.get('peft_type'))}; kgpt2 merges LORA adapters")
     for name in _VARIANTS:
         if config.get(name):
             raise RequestError(f"{path}: {name} is set, which kgpt2 does not merge; merge_and_unload() in PEFT does")
@@ -169,7 +169,7 @@ def _merged(
     _require_tied(layers, whole, where)
     surplus = sorted(whole.keys() - base.keys()) + sorted(layer for layer in layers if f"{layer}.weight" not in base)
     if surplus:
-        raise RequestError(f"{where}: {surplus[0][:80]!r} is nothing that the base model has; is it another base?")
+        raise RequestError(f"{where}: {quoted(surplus[0], 80)} is nothing that the base model has; is it another base?")
     merged = base | whole
     for layer, parts in layers.items():
         scale = _scale(layer, parts, config, where)
@@ -200,13 +200,13 @@ def _scale(layer: str, parts: Mapping[str, StoredTensor], config: Mapping[str, A
     first = parts.get("lora_A.weight")
     second = parts.get("lora_B.weight")
     if first is None or second is None or not len(first.shape) == len(second.shape) == 2 or not first.shape[0]:
-        raise RequestError(f"{where}: {layer[:80]!r} lacks one of its two factors")
+        raise RequestError(f"{where}: {quoted(layer, 80)} lacks one of its two factors")
     alpha = float(config["lora_alpha"])
     for pattern, value in (config.get("alpha_pattern") or {}).items():
         # PEFT reads a regular expression; a stranger's could run for ever, so only plain ends of names are read.
         plain = pattern.removeprefix("^").replace("\\.", ".")
         if not re.fullmatch(r"[\w.]+", plain):
-            raise RequestError(f"{where}: alpha_pattern {pattern[:60]!r} is more than the end of a name")
+            raise RequestError(f"{where}: alpha_pattern {quoted(pattern, 60)} is more than the end of a name")
         if f".transformer.{layer}".endswith(f".{plain}"):
             alpha = float(value)
             break

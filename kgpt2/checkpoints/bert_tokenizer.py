@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kgpt2.checkpoints.detokenize import join_pieces
 from kgpt2.checkpoints.longest_match import LongestMatch
-from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines
+from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines, prompt_ids_in
 from kgpt2.checkpoints.unicode_classes import ACCENT, CJK, MARK, REMOVED, SPACE, python_body
 from kgpt2.errors import escaped
 
@@ -77,6 +77,8 @@ class BertTokenizer:
             raise ValueError(f"the vocabulary lacks {escaped(', '.join(missing))}")
         self.pad_id, self.unknown_id = self.token_to_id[PAD], self.token_to_id[UNKNOWN]
         self.start_id, self.end_id = self.token_to_id[self.start_token], self.token_to_id[self.end_token]
+        self.prompt_ids = prompt_ids_in(self.token_to_id)
+        self.start_ids = (self.start_id, *self.prompt_ids)  # in front of every text
         self.newline_id = self.token_to_id[self.tokens.newline] if self.tokens.newline else None
         special = [token for token in SPECIAL_TOKENS if token in self.token_to_id]
         special += [token for token, is_special in self.added_tokens.items() if is_special]

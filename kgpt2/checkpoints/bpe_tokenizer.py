@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tokenizers
 
-from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines
+from kgpt2.checkpoints.special_tokens import SpecialTokens, decode_lines, encode_lines, prompt_ids_in
 from kgpt2.errors import RequestError, escaped, quoted
 from kgpt2.files import is_text, read_json, read_text
 
@@ -66,6 +66,8 @@ class BpeTokenizer:
         own = [token for token in (END_OF_TEXT, self.start_token, self.end_token) if token in self.token_to_id]
         special = [*dict.fromkeys(own), *(token for token, is_special in self.added_tokens.items() if is_special)]
         self.start_id, self.end_id = self.token_to_id[self.start_token], self.token_to_id[self.end_token]
+        self.prompt_ids = prompt_ids_in(self.token_to_id)
+        self.start_ids = (self.start_id, *self.prompt_ids)  # in front of every text
         self.newline_id = self.token_to_id[self.tokens.newline] if self.tokens.newline else None
         self.special_ids = tuple(dict.fromkeys(self.token_to_id[token] for token in special))
         self._tokenizer = self._built(special, where)

@@ -100,7 +100,7 @@ def _download(model: str, name: str, revision: str) -> Path:
         raise WorkError(_not_here(model, "HF_HUB_OFFLINE is set"))
     address = urllib.parse.urlsplit(endpoint)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise RequestError(f"HF_ENDPOINT: {endpoint!r} is no address, write https://HOST")
+        raise RequestError(f"HF_ENDPOINT: {quoted(endpoint)} is no address, write https://HOST")
     # A quick look first: without a network huggingface_hub retries for half a minute.
     port = address.port or (80 if address.scheme == "http" else 443)
     if not urllib.request.getproxies() and not reachable(address.hostname, port):

@@ -105,6 +105,6 @@ def _refuse_other_networks(path: Path, config: Mapping[str, Any]) -> None:
         value = config.get(key, values[0])
         if value not in values:
             raise RequestError(
-                f"{path}: {key} is {quoted(value)}; KerasHub's GPT-2 computes with {values[0]!r} only, "
+                f"{path}: {key} is {quoted(value)}; KerasHub's GPT-2 computes with {quoted(values[0])} only, "
                 "so the model would say other things than it does in transformers"
             )

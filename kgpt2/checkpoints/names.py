@@ -15,7 +15,7 @@ from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS
 from kgpt2.checkpoints.preset import read_preset
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.uer import find_native, is_native_name, is_uer_config, read_native
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import is_folder, read_json, user_path
 from kgpt2.writing import settle
 
@@ -83,7 +83,7 @@ def _base(model: str, folder: Path, tokens: SpecialTokens | None, given: str | N
         here = hub.is_name(repository) and (model.startswith("hf://") or hub.cached(repository))
         found = repository if here else ""
     if not found:
-        why = f"its base model {named[:120]!r} is not on this machine" if named else "it names no base model"
+        why = f"its base model {quoted(named, 120)} is not on this machine" if named else "it names no base model"
         raise RequestError(f"{folder / CONFIG}: {why}\n--base MODEL says where it is: a folder, a name or hf://")
     place = _place(found)
     if place.is_dir() and is_adapter(place) and not _is_whole(place):

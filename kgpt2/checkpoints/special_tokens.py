@@ -2,8 +2,9 @@
 
 import dataclasses
 import difflib
+import itertools
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from kgpt2.errors import RequestError, quoted
 
@@ -53,7 +54,30 @@ class SpecialTokens:
                 raise RequestError(f"{name}: the model's vocabulary has no token {quoted(token)}{hint}")
         if self.newline is not None and self.newline in (self.start, self.end):
             other = "begin" if self.newline == self.start else "end"
-            raise RequestError(f"newline_token: {self.newline!r} breaks lines, so texts cannot {other} with it too")
+            raise RequestError(
+                f"newline_token: {quoted(self.newline)} breaks lines, so texts cannot {other} with it too"
+            )
+
+
+def prompt_token(number: int) -> str:
+    """The token that stands for a vector of a tuned prompt.
+
+    Example:
+        >>> prompt_token(0)
+        '<|soft_prompt_0|>'
+    """
+    return f"<|soft_prompt_{number}|>"
+
+
+def prompt_ids_in(token_to_id: Mapping[str, int]) -> tuple[int, ...]:
+    """The ids of a tuned prompt, in its order; empty where a vocabulary has none.
+
+    Example:
+        >>> prompt_ids_in({"春": 0, prompt_token(0): 1, prompt_token(1): 2})
+        (1, 2)
+    """
+    tokens = itertools.takewhile(token_to_id.__contains__, map(prompt_token, itertools.count()))
+    return tuple(token_to_id[token] for token in tokens)
 
 
 def encode_lines(text: str, newline_id: int | None, encode: Callable[[str], list[int]]) -> list[int]:

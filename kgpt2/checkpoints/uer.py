@@ -17,7 +17,7 @@ from kgpt2.checkpoints.hugging_face_weights import open_files, open_gpt2
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.tensors import Tensors
 from kgpt2.checkpoints.vocabulary import read_vocabulary
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import read_json
 
 # What config.json of UER-py has and no other.
@@ -78,7 +78,9 @@ def read_native(path: Path, tokens: SpecialTokens | None = None) -> UerFile:
     folder = path.parent
     config = _config(folder / "config.json")
     if config.get("hidden_act") not in _TANH_GELU:
-        raise RequestError(f"{folder / 'config.json'}: hidden_act is {config['hidden_act']!r}, GPT-2 has gelu_fast")
+        raise RequestError(
+            f"{folder / 'config.json'}: hidden_act is {quoted(config['hidden_act'])}, GPT-2 has gelu_fast"
+        )
     heads = config.get("heads_num")
     with open_files([path], open_torch) as stored:
         if not uer_names.is_native(stored):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option
 from kgpt2.cli.options import Listed, claim, one_of
 from kgpt2.config.settings import FIELDS
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bench")
-@click.argument("model")
+@click.argument("model", shell_complete=completing.models)
 @click.option("--batch", type=Listed(int), default="1,8", show_default=True, help="Rows computed at a time.")
 @click.option(
     "--samplers", type=Listed(str), default="greedy,top_k,top_p", show_default=True, help="Also random, beam."

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Group, RenderableType
-from rich.table import Column, Table
 
 from kgpt2.bench.comparison import SIDES
 from kgpt2.bench.environment import busy, environment
 from kgpt2.bench.noise import too_noisy
 from kgpt2.cli.console import say, show
+from kgpt2.cli.tables import Table
 from kgpt2.writing import write_json
 
 
@@ -35,7 +34,7 @@ def measured(model: str) -> Iterator[dict[str, Any]]:
 
 def print_report(
     report: Mapping[str, Any],
-    table: Callable[[Mapping[str, Any]], RenderableType],
+    tables: Callable[[Mapping[str, Any]], list[Table | str]],
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -45,76 +44,79 @@ def print_report(
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
-        show(table(report))
+        show(*tables(report))
 
 
-def throughput_table(report: Mapping[str, Any]) -> Table:
+def throughput_table(report: Mapping[str, Any]) -> list[Table | str]:
     """The rows of `kgpt2 bench`."""
     right = ("batch", "prompt", "new", "start-up s", "first token s", "tokens/s", "range", "ms/token", "x greedy", "MB")
-    shown = _table("sampler", *right[:3], "dtype", "runtime", *right[3:], right=right)
+    names = ["sampler", *right[:3], "dtype", "runtime", *right[3:]]
+    same, spare = ("prompt", "new", "dtype", "runtime"), ("ms/token", "x greedy", "first token s", "MB", "range")
+    shown = Table(names, right, same=same, spare=spare)
     for row in report["rows"]:
         rate, step = row["tokens_per_second"], row["milliseconds_per_token"]
-        shown.add_row(
-            row["sampler"],
-            *(str(row[name]) for name in ("batch", "prompt_tokens", "new_tokens")),
-            row["dtype"],
-            row["runtime"],
-            f"{row['startup_seconds']:.2f}",
-            f"{row['first_token_seconds']:.3f}",
-            f"{rate['median']:.1f}",
-            _range(rate),
-            f"{step['median']:.2f}",
-            "" if row["relative_to_greedy"] is None else f"{row['relative_to_greedy']:.2f}",
-            _megabytes(row["peak_memory_mb"]),
+        shown.rows.append(
+            [
+                row["sampler"],
+                *(str(row[name]) for name in ("batch", "prompt_tokens", "new_tokens")),
+                row["dtype"],
+                row["runtime"],
+                f"{row['startup_seconds']:.2f}",
+                f"{row['first_token_seconds']:.3f}",
+                f"{rate['median']:.1f}",
+                _range(rate),
+                f"{step['median']:.2f}",
+                "" if row["relative_to_greedy"] is None else f"{row['relative_to_greedy']:.2f}",
+                _megabytes(row["peak_memory_mb"]),
+            ]
         )
-    return shown
+    return [shown]
 
 
-def article_table(report: Mapping[str, Any]) -> Group:
+def article_table(report: Mapping[str, Any]) -> list[Table | str]:
     """The calls of `kgpt2 bench --article`, and what they say."""
     names = ("seconds", "tokens/s as the tutorial counts", "new tokens", "tokens/s of those", "compiling")
-    shown = _table("call", *names, right=names)
+    shown = Table(["call", *names], names)
     for call in report["article"]["calls"]:
-        shown.add_row(
-            call["call"],
-            f"{call['seconds']:.2f}",
-            f"{call['claimed_tokens_per_second']:.2f}",
-            str(call["new_tokens"]),
-            f"{call['tokens_per_second']:.2f}",
-            f"{call['compiling_share']:.0%}",
+        shown.rows.append(
+            [
+                call["call"],
+                f"{call['seconds']:.2f}",
+                f"{call['claimed_tokens_per_second']:.2f}",
+                str(call["new_tokens"]),
+                f"{call['tokens_per_second']:.2f}",
+                f"{call['compiling_share']:.0%}",
+            ]
         )
-    return Group(shown, "", *report["article"]["findings"])
+    return [shown, "", *report["article"]["findings"]]
 
 
-def comparison_table(report: Mapping[str, Any]) -> Group:
+def comparison_table(report: Mapping[str, Any]) -> list[Table | str]:
     """Parity and rows of `kgpt2 compare`."""
-    checks = _table("parity", "found", "allowed", "", right=("found", "allowed"))
+    checks = Table(["parity", "found", "allowed", ""], right=("found", "allowed"))
     for check in report["checks"]:
         found, allowed = (_value(check[name]) for name in ("found", "allowed"))
-        checks.add_row(check["name"], found, allowed, "equal" if check["holds"] else "DIFFERS")
+        checks.rows.append([check["name"], found, allowed, "equal" if check["holds"] else "DIFFERS"])
     right = ("batch", "tokens/s", "range", "x PyTorch", "start-up s", "MB")
-    shown = _table("task", "batch", "route", *right[1:], right=right)
+    shown = Table(["task", "batch", "route", *right[1:]], right, spare=("MB", "start-up s", "range"))
     for row in report["rows"]:
         for side, name in SIDES.items():
             if side not in row:
                 continue
             own = row[side]
-            shown.add_row(
-                row["task"],
-                str(row["batch"]),
-                name,
-                f"{own['tokens_per_second']['median']:.1f}",
-                _range(own["tokens_per_second"]),
-                f"{own['ratio']:.2f}",
-                f"{own['startup_seconds']:.1f}",
-                _megabytes(own["peak_memory_mb"]),
+            shown.rows.append(
+                [
+                    row["task"],
+                    str(row["batch"]),
+                    name,
+                    f"{own['tokens_per_second']['median']:.1f}",
+                    _range(own["tokens_per_second"]),
+                    f"{own['ratio']:.2f}",
+                    f"{own['startup_seconds']:.1f}",
+                    _megabytes(own["peak_memory_mb"]),
+                ]
             )
-    return Group(checks, "", shown)
-
-
-def _table(*names: str, right: tuple[str, ...]) -> Table:
-    columns = [Column(name, justify="right" if name in right else "left") for name in names]
-    return Table(*columns, box=None, pad_edge=False)
+    return [checks, "", shown]
 
 
 def _range(values: Mapping[str, float]) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option
 from kgpt2.cli.options import Listed, claim, one_of
 from kgpt2.errors import RequestError, WorkError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@click.argument("model")
+@click.argument("model", shell_complete=completing.models)
 @click.option("--against", metavar="FOLDER", help="A folder of transformers with the same weights.  [default: MODEL's]")
 @click.option(
     "--batch", type=Listed(int), default="1,8", show_default=True, help="Rows that generate writes at a time."

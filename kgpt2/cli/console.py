@@ -1,15 +1,23 @@
 """What every command prints with, and the two options that all have; light, since `kgpt2 --help` imports it."""
 
+import os
+import re
+import shutil
+import sys
 import types
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from kgpt2.cli.help import cells, wrapped
+from kgpt2.cli.language import told
 from kgpt2.errors import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from kgpt2.cli.tables import Table
 
+_COLOURS = {"kgpt2": "red", "note": "yellow", "注意": "yellow", "warning": "yellow"}
 DEBUG = types.SimpleNamespace(on=False)
 
 
@@ -24,23 +32,41 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Machine outp
 
 
 def say(message: str) -> None:
-    """Prints for people: on stderr, so that stdout holds results alone, and nothing that a terminal would obey."""
-    click.echo(printable(message), err=True)
+    """Prints for people, in their language, on stderr: stdout holds results alone; nothing that a terminal obeys."""
+    click.echo(_coloured(printable(told(message))), err=True)
 
 
-def show(shown: "RenderableType") -> None:
-    """Prints what people read on stdout; a table keeps its figures whole, however narrow the place is.
+def _coloured(message: str) -> str:
+    """A message whose first word has the colour of what it is; click takes it off where stderr is no terminal."""
+    word, colon, rest = next(filter(None, re.findall(r"\A(\w+)([:：])(.*)\Z", message, re.S)), ("", "", ""))
+    colour = _COLOURS.get(word)
+    if colour is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return message
+    return click.style(word + colon, fg=colour, bold=True) + rest
+
+
+def show(*parts: "Table | str") -> None:
+    """Prints what people read on stdout, as wide as the terminal is; into a file all goes whole.
 
     Args:
-        shown: a table, or a group of tables and lines.
+        parts: tables and texts.
     """
-    from rich.console import Console, Group
-    from rich.table import Table
+    width = room()
+    for part in parts:
+        for line in _folded(part, width) if isinstance(part, str) else part.lines(width):
+            click.echo(line)
 
-    console = Console(markup=False)  # a name in brackets is a name
-    for part in shown.renderables if isinstance(shown, Group) else [shown]:
-        if isinstance(part, Table):
-            whole = console.measure(part, options=console.options.update(width=1000)).maximum
-            Console(width=max(console.width, whole), markup=False).print(part)
+
+def _folded(text: str, width: int | None) -> Iterator[str]:
+    """The lines of a text; those wider than the terminal are broken between words, and go on below their beginning."""
+    for line in text.split("\n"):
+        if width is None or cells(line) <= width:
+            yield line
         else:
-            console.print(part)
+            margin = line[: len(line) - len(line.lstrip())]
+            yield from (margin + part for part in wrapped(line, width - len(margin)))
+
+
+def room() -> int | None:
+    """The cells of a line of stdout; None: any number, it is no terminal and COLUMNS is not set."""
+    return shutil.get_terminal_size().columns if os.environ.get("COLUMNS") or sys.stdout.isatty() else None

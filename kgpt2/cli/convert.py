@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
 from kgpt2.cli.options import model_options
 
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
 
 
 @click.command("convert")
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", shell_complete=completing.models)
 @click.argument("destination", metavar="DST")
 @click.option(
     "--to",
-    type=click.Choice(["keras", "transformers", "gguf"]),
-    help="A Keras preset, a Hugging Face folder, or a GGUF file for llama.cpp (BPE models).  "
+    type=click.Choice(["keras", "transformers", "gguf", "openvino"]),
+    help="A Keras preset, a Hugging Face folder, a GGUF file for llama.cpp (BPE models), or a folder for OpenVINO.  "
     "[default: gguf where DST ends in .gguf, else keras]",
 )
 @click.option(
     "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16"]),
-    help="Type of the weights.  [default: as they are stored]",
+    type=click.Choice(["float32", "float16", "bfloat16", "int8"]),
+    help="Type of the weights; int8 for OpenVINO alone.  [default: as they are stored]",
 )
 @model_options
 @json_option

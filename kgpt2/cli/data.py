@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.console import show as show_parts
+from kgpt2.cli.help import Group
 from kgpt2.cli.options import as_typed_option, reading_options, say_counts
 
 if TYPE_CHECKING:
     from kgpt2.data.sources import Options
     from kgpt2.data.token_cache import Tokenised
 
-model_option = click.option("--model", metavar="MODEL", help="Whose tokens.  [default: the characters of the texts]")
+model_option = click.option(
+    "--model",
+    metavar="MODEL",
+    shell_complete=completing.models,
+    help="Whose tokens.  [default: the characters of the texts]",
+)
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 @debug_option
 def command() -> None:
     """Where text comes from: list the sources, look into one, make one ready."""
@@ -40,10 +48,10 @@ def list_sources(as_json: bool) -> None:
         click.echo(json.dumps({"sources": sources, "chinese_poetry": list(PARTS)}, ensure_ascii=False))
         return
     for specs, _, description in described.values():
-        click.echo(f"{specs}\n    {description}")
-    click.echo(f"chinese_poetry has {', '.join(PARTS)}")
-    click.echo(
-        "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz."
+        show_parts(specs, f"    {description}")
+    show_parts(
+        f"chinese_poetry has {', '.join(PARTS)}",
+        "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz.",
     )
 
 
@@ -67,8 +75,7 @@ def show(
         report = {"source": report["source"], "examples": shown, **report}
         click.echo(json.dumps(report, ensure_ascii=False))
         return
-    for line in (*shown, *_summary(report), *histogram(tokenised.table.lengths), *_counts(report)):
-        click.echo(line)
+    show_parts(*shown, "", *_summary(report), *histogram(tokenised.table.lengths), *_counts(report))
     for problem in tokenised.problems:
         say(problem)
 
@@ -107,7 +114,7 @@ def prepare(
 def _summary(report: Mapping[str, Any]) -> list[str]:
     lengths = report["tokens"]
     return [
-        f"\n{report['count']:,} examples; tokens, start and end included: mean {lengths['mean']:.1f}, "
+        f"{report['count']:,} examples; tokens, start and end included: mean {lengths['mean']:.1f}, "
         f"half up to {lengths['p50']}, 95 % up to {lengths['p95']}, the longest {lengths['max']}"
     ]
 

@@ -5,19 +5,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
-from kgpt2.cli.options import claim, model_options, read_noted, runtime_options, settings_options
+from kgpt2.cli.help import Command
+from kgpt2.cli.options import MODEL_OPTIONS, claim, model_options, read_noted, runtime_options, settings_options
 
 if TYPE_CHECKING:
     from kgpt2.checkpoints.special_tokens import SpecialTokens
     from kgpt2.config.settings import Settings
 
+HEADINGS = {
+    "Prompt": ("prompts_file", "as_typed", "verbose"),
+    "Sampling": (
+        *("sampler", "k", "p", "min_p", "typical_p", "beams", "length_penalty", "early_stopping", "temperature"),
+        *("repetition_penalty", "no_repeat_ngram", "max_new_tokens", "max_length", "min_new_tokens", "ban", "stop"),
+        *("default_bans", "seed"),
+    ),
+    "Verse": ("form", "acrostic", "title", "keywords", "tones", "rhyme", "rhyme_words", "repeats", "best_of"),
+    "Output": ("num_return", "script", "logprobs", "streaming", "out", "resume", "as_json"),
+    "Model and runtime": ("model", *MODEL_OPTIONS, "dtype", "runtime", "batch_size"),
+}
 
-@click.command("generate")
+
+@click.command("generate", cls=Command, headings=HEADINGS)
 @click.argument("prompt", nargs=-1)
 @click.option(
     "--model",
     metavar="MODEL",
+    shell_complete=completing.models,
     default="mini_zh",
     show_default=True,
     help="A name from `kgpt2 models`, hf://ORGANISATION/NAME, or a folder.",
@@ -62,6 +77,7 @@ def command(
     claim({"--out": out}, [prompts_file], RECORD)
     choose_runtime(dtype, runtime)
     checkpoint = read_noted(model, described)
+    settings = writing_texts.with_form(prompt, settings, checkpoint, click.get_current_context(), streaming)
     total = writing_texts.look_over(texts, checkpoint, settings, verbose, model)
     asked = {"model": model, "dtype": dtype, "runtime": runtime, "base": described[1], **described[0].named()}
     part = writing_texts.open_out(out, resume, settings, asked, as_json, texts)

@@ -14,14 +14,18 @@ import click
 
 from kgpt2 import __version__, interrupts
 from kgpt2.cli.console import DEBUG, debug_option, say
-from kgpt2.errors import Kgpt2Error, Note
+from kgpt2.cli.help import Formatter, Group
+from kgpt2.errors import Kgpt2Error, Note, quoted
 
-COMMANDS = ("generate", "fit", "evaluate", "bench", "compare", "data", "convert", "tokenize", "models", "env")
+COMMANDS = (
+    *("generate", "serve", "init", "fit", "evaluate", "bench", "compare"),
+    *("data", "convert", "tokenize", "verse", "models", "config", "completion", "env"),
+)
 # What the system says to a request that asks for the impossible: a limit (`ulimit -f`), a name, a path.
 _WRONG = (errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports `kgpt2.cli.NAME` when NAME is asked for, and takes its `command`."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -38,8 +42,11 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         close = difflib.get_close_matches(args[0], COMMANDS, n=1)
         if close and args[0] not in COMMANDS:
-            context.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+            context.fail(f"No such command {quoted(args[0])}. Did you mean {quoted(close[0])}?")
         return super().resolve_command(context, args)
+
+
+click.Context.formatter_class = Formatter
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +83,7 @@ def main() -> NoReturn:
         status = _report(_told(error), 2 if error.errno in _WRONG else 1)
     except UnicodeEncodeError as error:
         text = error.object[error.start : error.start + 1]
-        status = _report(f"{text!r} cannot be written as {error.encoding}\nset PYTHONUTF8=1 to have UTF-8", 2)
+        status = _report(f"{quoted(text)} cannot be written as {error.encoding}\nset PYTHONUTF8=1 to have UTF-8", 2)
     except MemoryError:
         status = _report("not enough memory", 1)
     except Exception as error:

@@ -6,6 +6,7 @@ from typing import TypedDict
 import click
 
 from kgpt2.cli.console import debug_option, json_option, say, show
+from kgpt2.cli.language import told
 
 
 class Listed(TypedDict):
@@ -31,16 +32,16 @@ def command(clear_cache: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"models": models}, ensure_ascii=False))
         return
-    from rich.table import Column, Table
+    from kgpt2.cli.tables import Table
 
-    table = Table(Column("name", no_wrap=True), "parameters", "on this machine", box=None, pad_edge=False)
+    name, parameters, here = map(told, ("name", "parameters", "on this machine"))
+    table = Table([name, parameters, here], right=[parameters], cut=[here])
     for model in models:
-        state = model["path"] if model["cached"] else "not yet"
-        table.add_row(model["name"], f"{model['parameters'] / 1e6:,.0f} M", state)
+        state = model["path"] if model["cached"] else told("not yet")
+        table.rows.append([model["name"], f"{model['parameters'] / 1e6:,.0f} M", state])
     show(table)
-    click.echo(
-        "A MODEL is also a folder (a Keras preset, a run of kgpt2 fit, a Hugging Face GPT-2), or hf://ORGANISATION/NAME."
-    )
+    also = "A MODEL is also a folder (a Keras preset, a run of kgpt2 fit, a Hugging Face GPT-2), or hf://ORGANISATION/NAME."
+    show(told(also))
 
 
 def _clear(as_json: bool) -> None:

@@ -4,13 +4,14 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import say
-from kgpt2.config.settings import FIELDS, Field, Settings
-from kgpt2.errors import RequestError
+from kgpt2.config.settings import FIELDS, Field, Settings, in_our_words
+from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
     from kgpt2.checkpoints.checkpoint import Checkpoint
@@ -42,7 +43,14 @@ class Listed(click.ParamType[list[Any]]):
         try:
             return [self._kind(one.strip()) for one in value.split(",")]
         except ValueError:
-            self.fail(f"{value!r} is not a list of whole numbers such as 1,8", param, ctx)
+            self.fail(f"{quoted(value)} is not a list of whole numbers such as 1,8", param, ctx)
+
+
+class Choice(click.Choice[str]):
+    """One of several values, which a Chinese writer may call by their Chinese names."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(in_our_words(param.name or "", value) if param else value, param, ctx)
 
 
 _reading = [
@@ -50,7 +58,7 @@ _reading = [
     click.option("--text", metavar="COLUMN", help='The column, or a template such as "{title}：{text}".'),
     click.option("--prompt", metavar="COLUMN", help="What the model reads before, without learning to write it."),
     click.option("--unit", type=click.Choice(["line", "block", "file"]), default="line", help="An example of a .txt."),
-    click.option("--script", type=click.Choice(["simplified", "traditional"]), help="Convert the characters."),
+    click.option("--script", type=Choice(["simplified", "traditional"]), help="Convert the characters."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The first N examples alone."),
     click.option("--encoding", metavar="NAME", help="Of files and couplets, such as gb18030.  [default: UTF-8]"),
 ]
@@ -79,10 +87,14 @@ _runtime = [
     ),
 ]
 
+# Their parameters' names, for headings.
+READING_OPTIONS = ("path", "text", "prompt", "unit", "script", "limit", "encoding")
+MODEL_OPTIONS = ("start_token", "end_token", "newline_token", "base")
 
 as_typed_option = click.option("--as-typed", is_flag=True, help=FIELDS["as_typed"].meaning.help)
 # Options that are called otherwise than their settings.
 _NAMES = {"num_return": ("-n", "--num-return")}
+_COMPLETERS = {"form": completing.forms, "rhyme": completing.rhymes}
 _METAVARS = {"ban": "TEXT", "stop": "TEXT", "acrostic": "TEXT", "title": "TEXT", "keywords": "WORDS"}
 
 
@@ -128,6 +140,8 @@ def settings_options(command: Command) -> Command:
         for name, field in FIELDS.items():
             if field.default is True:  # its option turns it off
                 given[name] = not given[name]
+        if given["form"] == "none":
+            given["form"] = ""
         return command(settings=Settings(**given), **values)
 
     return _with([_setting_option(field) for field in FIELDS.values()], bundled)
@@ -144,8 +158,13 @@ def _setting_option(field: Field) -> Callable[[Command], Command]:
         default=None if field.default == () else field.default,
         show_default=field.default not in (None, "", ()),
         metavar=_METAVARS.get(field.name),
+        shell_complete=_COMPLETERS.get(field.name) or completing.one_of(_choices(field)),
         help=help,
     )
+
+
+def _choices(field: Field) -> tuple[str, ...]:
+    return get_args(field.kind) if get_origin(field.kind) is Literal else ()
 
 
 def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
@@ -180,7 +199,7 @@ def one_of(option: str, values: Iterable[str], known: Sequence[str]) -> None:
     """
     for value in values:
         if value not in known:
-            raise RequestError(f"{option}: {value!r} is not one of {', '.join(known)}")
+            raise RequestError(f"{option}: {quoted(value)} is not one of {', '.join(known)}")
 
 
 def claim(outputs: Mapping[str, str | None], inputs: Iterable[str | None] = (), suffix: str = "") -> None:

@@ -1,39 +1,72 @@
 """What `kgpt2 evaluate` does between its options and its report."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from kgpt2.cli.options import say_counts
 from kgpt2.config.settings import Settings
-from kgpt2.data.example import Report, Source
+from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.reading import read_examples
 from kgpt2.evaluation.evaluate import examples, likelihood
 from kgpt2.evaluation.generated import evaluate_generated
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.rows import Generation
 from kgpt2.progress import scoring
 
+# Texts of a model, each with what a person wrote in its place.
+Written = list[tuple[Generation, str]]
 
-def score(lm: LanguageModel, source: Source, stride: int | None, as_typed: bool) -> dict[str, Any]:
-    """How probable the texts of a source are, as `--json` has it; arguments and errors as those of `scoring.score`."""
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is measured of each model.
+
+    Attributes:
+        source: the texts.
+        stride: of the window over long ones; see `evaluate`.
+        settings: how to choose tokens, and whether texts are read as they are typed.
+        generating: the model also writes after the texts' beginnings.
+        given: these, cut alike for all models; None: the model cuts what it reads.
+        prompt_characters: how much of a text is its beginning; see `cut`.
+        learned: what the model learned from; None: copies are not looked for.
+        bert: the folder of a BERT; None: no BERTScore.
+    """
+
+    source: Source
+    stride: int | None
+    settings: Settings
+    generating: bool
+    given: Sequence[Example] | None
+    prompt_characters: int | None
+    learned: Source | None
+    bert: str | None
+
+
+def measure(lm: LanguageModel, asked: Asked) -> tuple[dict[str, Any], Written]:
+    """How probable the texts are to a model and what its own are like, as `--json` has it; and its own."""
+    as_typed = asked.settings.as_typed
     read = Report()
     with scoring() as update:
         total = likelihood(
-            lm, source, read, stride, as_typed, lambda so_far: update(read.done, so_far.report()["perplexity"])
+            lm,
+            asked.source,
+            read,
+            asked.stride,
+            as_typed,
+            lambda so_far: update(read.done, so_far.report()["perplexity"]),
         )
     say_counts(read)
-    return total.report()
-
-
-def write(
-    lm: LanguageModel,
-    source: Source,
-    learned: Source | None,
-    prompt_characters: int | None,
-    settings: Settings,
-    bert: str | None,
-) -> tuple[dict[str, Any], Sequence[Generation]]:
-    """What the model writes after the texts' beginnings, measured, and the texts; see `evaluate_generated`."""
-    as_typed = settings.as_typed
-    known = (one.prompt + one.text for one in (examples(lm, learned, Report(), as_typed) if learned else ()))
-    given = examples(lm, source, Report(), as_typed)
-    return evaluate_generated(lm, given, prompt_characters, settings, known, bert)
+    if not asked.generating:
+        return total.report(), []
+    if asked.given is None:
+        given = examples(lm, asked.source, Report(), as_typed)
+    else:
+        given = read_examples(asked.given, lm.tokenizer, Report(), as_typed)
+    known = (
+        one.prompt + one.text for one in (examples(lm, asked.learned, Report(), as_typed) if asked.learned else ())
+    )
+    report, generations, references = evaluate_generated(
+        lm, given, asked.prompt_characters, asked.settings, known, asked.bert
+    )
+    return {**total.report(), "generation": report}, list(zip(generations, references, strict=True))

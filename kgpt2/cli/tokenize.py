@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option
 from kgpt2.cli.options import as_typed_option, model_options
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 @click.command("tokenize")
 @click.argument("text", nargs=-1, required=True)
-@click.option("--model", metavar="MODEL", required=True, help="Whose tokenizer: any MODEL.")
+@click.option(
+    "--model", metavar="MODEL", shell_complete=completing.models, required=True, help="Whose tokenizer: any MODEL."
+)
 @model_options
 @as_typed_option
 @json_option

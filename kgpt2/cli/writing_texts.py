@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kgpt2.assets import MODELS
 from kgpt2.checkpoints.checkpoint import Checkpoint
@@ -16,10 +17,14 @@ from kgpt2.config.settings import Settings
 from kgpt2.data.reading import Noticed
 from kgpt2.errors import RequestError
 from kgpt2.generation import bulk
+from kgpt2.generation.first_line import form_of_first_line, is_instruction
 from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
 from kgpt2.generation.rows import Generation
+
+# How many texts are drawn where the form was chosen for the user, so that the first impression is no lottery.
+BEST_OF = 8
 
 
 def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str | None, resume: bool) -> None:
@@ -38,6 +43,36 @@ def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str |
         raise RequestError("--logprobs: shown with --json alone")
     if resume and out is None:
         raise RequestError("--resume: needs the --out FILE that it goes on with")
+
+
+def with_form(
+    prompts: Sequence[str], settings: Settings, checkpoint: Checkpoint, context: click.Context, streaming: bool
+) -> Settings:
+    """Settings with the form that a single first line of five or seven characters asks for, and a note that says so.
+
+    Only for models that have learned verse by genre, so that others continue text as they always do.
+
+    Args:
+        prompts: those given one by one.
+        settings: as the user gave them.
+        checkpoint: the model.
+        context: tells which options were named; `--form none` chooses nothing.
+        streaming: the first text is shown as it comes, so there is no choosing among several.
+    """
+    marks = checkpoint.tokenizer.added_tokens
+    if not {"[五绝]", "[七绝]"} <= marks.keys() or len(prompts) != 1:
+        return settings
+    if is_instruction(prompts[0]):
+        say("note: this model continues verse and follows no instructions: try --title, --keywords or another --model")
+    form = form_of_first_line(prompts[0], settings)
+    if not form or context.params["form"] == "none" or context.params["prompts_file"] is not None:
+        return settings
+    named = context.get_parameter_source("best_of") is ParameterSource.COMMANDLINE
+    best_of = settings.best_of if named or streaming else max(BEST_OF, settings.num_return)
+    best = "" if best_of == 1 else f", the best of {best_of}"
+    name = "五绝" if "5" in form or form == "五绝" else "七绝"
+    say(f"note: a first line, so a {name} with its tones and a rhyme{best} (--form none continues freely)")
+    return dataclasses.replace(settings, form=form, best_of=best_of)
 
 
 def look_over(texts: Prompts, checkpoint: Checkpoint, settings: Settings, verbose: bool, model: str) -> int:
@@ -59,6 +94,8 @@ def look_over(texts: Prompts, checkpoint: Checkpoint, settings: Settings, verbos
             raise RequestError(f"{place}{error}") from None
         if not settings.as_typed and (replaced := noticed.replaced(text)):
             say(f"note: {place}the model does not know {' '.join(replaced)}, and reads {' '.join(replaced.values())}")
+        for note in ready.plans.notes if ready.plans else ():
+            say(f"note: {place}{note}")
         if unknown := noticed.unknown(ready.text):
             say(f"note: {place}the model does not know {' '.join(unknown)}, and reads [UNK]{way_out}")
         if verbose:

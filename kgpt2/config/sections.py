@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pydantic
 
-from kgpt2.config.settings import FIELDS, Field, Settings
+from kgpt2.config.settings import FIELDS, Field, Settings, in_our_words
 from kgpt2.errors import RequestError
 
 PositiveInt = Annotated[int, pydantic.Field(gt=0, lt=2**31)]
@@ -71,15 +71,29 @@ class Lora(Section):
         return targets
 
 
+class PromptTuning(Section):
+    """Vectors in front of every text that learn in the place of a frozen model's weights (Lester et al., 2021).
+
+    Attributes:
+        length: of the prompt in tokens, which `sequence_length` counts.
+        init: random (drawn like the vectors of the vocabulary), or a text whose tokens' vectors it begins as.
+    """
+
+    length: Annotated[int, pydantic.Field(gt=0, le=1024)] = 20
+    init: Annotated[str, pydantic.Field(min_length=1)] = "random"
+
+
 class ModelSection(Section):
     """Which model, and how it computes.
 
     Attributes:
         preset: any MODEL; or from_scratch, one of the two.
+        from_scratch: a network with random weights, and its shape.
         dtype: of the computation; mixed_bfloat16 keeps float32 weights.
         sequence_length: the longest input in tokens, start token included.
         freeze_layers: N > 0 leaves the embeddings and the first N blocks as they are.
         lora: null: off; otherwise only its factors learn, in the blocks that are not frozen.
+        prompt_tuning: null: off; otherwise only the prompt's vectors learn, and what lora says.
         dropout: null keeps the preset's own.
         start_token: begins a text; null: as the preset's files say ([CLS] from scratch).
         end_token: ends a text; null: as the preset's files say ([SEP] from scratch).
@@ -94,6 +108,7 @@ class ModelSection(Section):
     sequence_length: Annotated[int, pydantic.Field(ge=2, le=2**20)] = 128
     freeze_layers: Annotated[int, pydantic.Field(ge=0)] = 0
     lora: Lora | None = None
+    prompt_tuning: PromptTuning | None = None
     dropout: Share | None = None
     start_token: str | None = None
     end_token: str | None = None
@@ -118,6 +133,15 @@ class ModelSection(Section):
         if self.lora and self.from_scratch:
             raise ValueError(
                 "lora adapts a trained model; give preset, or set lora to null and train from_scratch whole"
+            )
+        if self.prompt_tuning and self.from_scratch:
+            raise ValueError(
+                "prompt_tuning steers a trained model; give preset, or set prompt_tuning to null and train from_scratch"
+            )
+        if self.prompt_tuning and 2 * (self.prompt_tuning.length + 1) >= self.sequence_length:
+            raise ValueError(
+                f"prompt_tuning: a prompt of {self.prompt_tuning.length} tokens takes half of sequence_length "
+                f"{self.sequence_length}, which counts it; shorten the one or raise the other"
             )
         return self
 
@@ -148,7 +172,10 @@ class DataSection(Section):
     text: str | None = None
     prompt: str | None = None
     unit: Literal["line", "block", "file"] = "line"
-    script: Literal["simplified", "traditional"] | None = None
+    script: Annotated[
+        Literal["simplified", "traditional"] | None,
+        pydantic.BeforeValidator(lambda given: in_our_words("script", given)),
+    ] = None
     limit: PositiveInt | None = None
     encoding: str | None = None
     as_typed: bool = False
@@ -163,11 +190,39 @@ class DataSection(Section):
         return self
 
 
+class Adversarial(Section):
+    """Learning from embeddings that are perturbed so that the loss grows.
+
+    Attributes:
+        method: fgm, pgd or freelb; `training.adversarial` says what each computes.
+        epsilon: the largest norm of a row's perturbation.
+        steps: of pgd and freelb, in which it is found; fgm takes one.
+        on: what is perturbed.
+    """
+
+    method: Literal["fgm", "pgd", "freelb"]
+    epsilon: Annotated[float, pydantic.Field(gt=0, le=1e6)] = 1.0
+    steps: Annotated[int, pydantic.Field(gt=0, le=100)] = 1
+    on: Literal["embeddings"] = "embeddings"
+
+    @pydantic.model_validator(mode="after")
+    def _one_step_of_fgm(self) -> Self:
+        if self.method == "fgm" and self.steps != 1:
+            raise ValueError(f"fgm takes a single step, not {self.steps}; pgd and freelb take several")
+        return self
+
+
 class TrainSection(Section):
     """How to learn.
 
     Attributes:
-        epochs: passes over the data; or steps, the number of optimizer updates.
+        epochs: passes over the data; or steps, one of the two.
+        steps: the number of optimizer updates.
+        batch_size: rows in a batch.
+        learning_rate: the highest.
+        end_learning_rate: where polynomial and cosine end.
+        optimizer: adam or adamw.
+        seed: of weights, split, order and dropout.
         schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it, wsd keeps it until
             the last updates, so that a run can be made longer before them).
         warmup: the share of the updates in which it rises from 0.
@@ -185,6 +240,7 @@ class TrainSection(Section):
         jit_compile: whether XLA compiles the step; null: on a CPU where the run is long enough for it to pay, else as
             Keras has it.
         distribution: over all devices there are: data divides each batch, model divides the weights; null: one device.
+        adversarial: null: off; else what `Adversarial` says, on TensorFlow and JAX.
     """
 
     epochs: PositiveInt | None = None
@@ -207,12 +263,19 @@ class TrainSection(Section):
     early_stopping: PositiveInt | None = None
     jit_compile: bool | None = None
     distribution: Literal["data", "model"] | None = None
+    adversarial: Adversarial | None = None
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
 
     @pydantic.model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("give either epochs or steps (the other null)")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _adversarial_on_one_device(self) -> Self:
+        if self.adversarial and self.distribution:
+            raise ValueError("adversarial runs on one device; set distribution to null, or adversarial")
         return self
 
     @pydantic.model_validator(mode="after")
@@ -276,9 +339,22 @@ else:  # each setting is a key, with the type, range and default that it has eve
 
 
 class Config(Section):
-    """A whole run."""
+    """A whole run.
+
+    Attributes:
+        model: which model, and how it computes.
+        data: what to learn from.
+        train: how to learn.
+        sample: what the model writes at each validation.
+    """
 
     model: ModelSection
     data: DataSection
     train: TrainSection = TrainSection()
     sample: SampleSection = SampleSection()
+
+    @pydantic.model_validator(mode="after")
+    def _prompt_before_each_text(self) -> Self:
+        if self.model.prompt_tuning and self.data.batching == "pack":
+            raise ValueError("prompt_tuning puts its prompt in front of each text; data.batching must be bucket or pad")
+        return self

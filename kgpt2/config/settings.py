@@ -28,6 +28,37 @@ _ELSEWHERE = {
     "top_k": "k",
     "top_p": "p",
 }
+# What a Chinese writer calls the values of settings, and of options and keys of the same names.
+CHINESE: dict[str, dict[str, str]] = {
+    "tones": {"严": "strict", "嚴": "strict", "唐": "tang", "宽": "loose", "寬": "loose", "不拘": "off"},
+    "rhyme": {
+        "平水韵": "pingshui",
+        "平水韻": "pingshui",
+        "词林正韵": "cilin",
+        "詞林正韻": "cilin",
+        "中华新韵": "modern",
+        "中華新韻": "modern",
+        "中华通韵": "tongyun",
+        "中華通韻": "tongyun",
+        "不拘": "off",
+    },
+    "script": {
+        "简体": "simplified",
+        "簡體": "simplified",
+        "繁体": "traditional",
+        "繁體": "traditional",
+    },
+}
+
+
+def in_our_words(name: str, value: object) -> object:
+    """A value of a setting under the name that it has here; all else as it is.
+
+    Example:
+        >>> in_our_words("tones", "严"), in_our_words("tones", 3)
+        ('strict', 3)
+    """
+    return CHINESE.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +89,9 @@ class Meaning:
             require(all(value), name, value, "texts, none of them empty")
         elif self.least is not None and self.most is not None and value is not None:
             good = self.least <= value <= self.most and not (self.above and value == self.least)
-            kind = "a whole number" if isinstance(value, int) else "a number"
-            span = f"more than {self.least:g} and at most" if self.above else f"{kind} from {_shown(self.least)} to"
+            least = _shown(self.least)
+            whole = f"a whole number from {least} to" if isinstance(value, int) else f"a number from {least} to"
+            span = f"more than {least} and at most" if self.above else whole
             require(good, name, value, f"{span} {_shown(self.most)}{self.hint and f' ({self.hint})'}")
 
 
@@ -119,10 +151,21 @@ class Settings:
     keywords: Annotated[
         tuple[str, ...], Meaning("Words that it should hold, such as 明月,故乡: for models that have learned them.")
     ] = ()
-    tones: Annotated[Literal["off", "loose", "strict"], Meaning("Level and oblique tones: off, loose or strict.")] = (
-        "off"
-    )
-    rhyme: Annotated[Literal["off", "pingshui", "modern"], Meaning("off, pingshui (classical) or modern.")] = "off"
+    tones: Annotated[
+        Literal["off", "loose", "tang", "strict"] | None,
+        Meaning("off, loose, tang or strict.  [default: tang for regulated verse and couplets]"),
+    ] = None
+    rhyme: Annotated[
+        str | None,
+        Meaning("off, pingshui, cilin, modern, or one rhyme: 一东.  [default: pingshui where a form rhymes]"),
+    ] = None
+    rhyme_words: Annotated[
+        tuple[str, ...], Meaning("What stands at the rhyming places, in their order (步韵): 天,年,边.")
+    ] = ()
+    repeats: Annotated[
+        Literal["none", "free"] | None,
+        Meaning("none: no character comes twice, but doubled ones.  [default: none with a form]"),
+    ] = None
     script: Annotated[
         Literal["simplified", "traditional"] | None,
         Meaning("Characters of the result: simplified or traditional.  [default: as the model writes]"),
@@ -154,6 +197,8 @@ class Settings:
             object.__setattr__(self, name, field.value(getattr(self, name)))
         words = (word.strip() for text in self.keywords for word in re.split("[,，、]", text))
         object.__setattr__(self, "keywords", tuple(filter(None, words)))
+        ends = "".join(re.sub("[,，、\\s]", "", text) for text in self.rhyme_words)
+        object.__setattr__(self, "rhyme_words", (*ends,))
         require(self.sampler != "top_k" or self.k > 0, "k", self.k, "1 or more for top_k")
         if self.best_of > 1:
             require(
@@ -168,13 +213,24 @@ class Settings:
             for name in ("stop", "min_new_tokens"):
                 if getattr(self, name):
                     raise RequestError(f"{name}: a form has its own end, leave one of them out")
-        elif (self.tones, self.rhyme) != ("off", "off"):
-            raise RequestError("tones and rhyme belong to a form: add one, such as form 七绝")
+        for name, free in (
+            ("tones", (None, "off")),
+            ("rhyme", (None, "off")),
+            ("rhyme_words", ((),)),
+            ("repeats", (None, "free")),
+        ):
+            if not self.has_form and getattr(self, name) not in free:
+                raise RequestError(f"{name}: belongs to a form, so add one, such as form 七绝")
 
     @property
     def says_what_to_write(self) -> bool:
         """Whether a text can come of the settings alone, without a prompt."""
         return self.has_form or bool(self.title or self.keywords)
+
+    @property
+    def bans_repeats(self) -> bool:
+        """Whether no character may come twice."""
+        return self.has_form and self.repeats != "free"
 
     @property
     def has_form(self) -> bool:
@@ -210,6 +266,7 @@ class Field:
         """
         if given is None and self.optional:
             return None
+        given = in_our_words(self.name, given)
         if not (type(given) is self.kind is not str):
             given = as_kind(self.name, given, self.kind)
         self.meaning.check(self.name, given)

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from kgpt2.errors import quoted
+
 # A configuration has some 2,000 characters, and texts of its own where it is a small trial.
 MAX_CHARACTERS = 1 << 19
 MAX_DEPTH = 32
@@ -61,7 +63,7 @@ class _Loader(_Base):
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a name", key.start_mark)
             if key.value in seen:
-                problem = f"the key {key.value!r} is given twice"
+                problem = f"the key {quoted(key.value)} is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)

@@ -1,6 +1,7 @@
 """A tokenizer as the `tokenizers` library writes it (tokenizer.json), so that any program with it gives the same ids.
 
-It puts the start token in front of a text and nothing behind it, as a text has to begin that is to be continued.
+It puts the start token, and a tuned prompt, in front of a text and nothing behind it, as a text has to begin that is to
+be continued.
 """
 
 import re
@@ -15,19 +16,15 @@ from kgpt2.checkpoints.detokenize import NO_SPACE_AFTER, NO_SPACE_BEFORE, TIGHT
 def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
     """The content of tokenizer.json."""
     parts = _bert(tokenizer) if isinstance(tokenizer, BertTokenizer) else _bpe(tokenizer)
-    start = {"SpecialToken": {"id": tokenizer.start_token, "type_id": 0}}
+    names = {index: token for token, index in tokenizer.token_to_id.items()}
+    front = {names[index]: index for index in tokenizer.start_ids}
+    start = [{"SpecialToken": {"id": token, "type_id": 0}} for token in front]
     first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     template = {
         "type": "TemplateProcessing",
-        "single": [start, first],
-        "pair": [start, first, second],
-        "special_tokens": {
-            tokenizer.start_token: {
-                "id": tokenizer.start_token,
-                "ids": [tokenizer.start_id],
-                "tokens": [tokenizer.start_token],
-            }
-        },
+        "single": [*start, first],
+        "pair": [*start, first, second],
+        "special_tokens": {token: {"id": token, "ids": [index], "tokens": [token]} for token, index in front.items()},
     }
     plain = {"version": "1.0", "truncation": None, "padding": None}
     return {**plain, "added_tokens": _added(tokenizer), **parts, "post_processor": template}

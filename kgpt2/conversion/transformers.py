@@ -28,13 +28,22 @@ def write_transformers(
         dtypes: of the tensors.
         arrays: names and values, in the order of `Shape.tensors`.
     """
-    ids = _special_ids(checkpoint.tokenizer)
-    write_json(folder / "config.json", _config(checkpoint) | ids)
-    write_json(folder / "generation_config.json", generation_config(checkpoint))
-    _write_tokenizer(folder, checkpoint)
+    write_description(folder, checkpoint)
     shapes = {f"transformer.{name}": (shape, dtypes[name]) for name, shape in checkpoint.shape.tensors().items()}
     renamed = ((f"transformer.{name}", array) for name, array in arrays)
     write_safetensors(folder / "model.safetensors", shapes, renamed)
+
+
+def write_description(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes all but the weights: config.json, generation_config.json and the tokenizer's files.
+
+    Args:
+        folder: an empty folder.
+        checkpoint: shape and tokenizer.
+    """
+    write_json(folder / "config.json", _config(checkpoint) | _special_ids(checkpoint.tokenizer))
+    write_json(folder / "generation_config.json", generation_config(checkpoint))
+    _write_tokenizer(folder, checkpoint)
 
 
 def _config(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from kgpt2.data.example import Report
 from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
 from kgpt2.encodings import has_byte_order_mark, likelier_byte_order, or_convert, told_encoding
-from kgpt2.errors import RequestError, escaped
+from kgpt2.errors import RequestError, escaped, quoted
 
 _HEAD = 1 << 16  # bytes that are looked at before a file is read
 # The supersets that everybody means by these names.
@@ -49,7 +49,7 @@ def known_encoding(name: str | None) -> str | None:
         assert isinstance(codec.incrementaldecoder("kgpt2.mark").decode(b"a"), str)
     except (LookupError, ValueError, TypeError, AssertionError):
         raise RequestError(
-            f"data.encoding: {name!r} is no encoding that Python knows; utf-8, gb18030, big5 and utf-16 are some"
+            f"data.encoding: {quoted(name)} is no encoding that Python knows; utf-8, gb18030, big5 and utf-16 are some"
         ) from None
     return _MEANT.get(codec.name, codec.name)
 

@@ -18,7 +18,7 @@ from kgpt2.data.splits import SPLITS, split_of
 from kgpt2.data.template import Columns
 from kgpt2.data.text_files import open_files
 from kgpt2.data.tifu.posts import open_tifu
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import user_path
 from kgpt2.verse.script import convert_script
 
@@ -77,7 +77,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
     converts = False
     if name in NAMES and not user_path(whole).exists():
         if options.encoding is not None and whole != "couplets":
-            raise RequestError(f"data.encoding: {options.encoding!r} is for files and couplets, not for {whole}")
+            raise RequestError(f"data.encoding: {quoted(options.encoding)} is for files and couplets, not for {whole}")
         source = _NAMED[name](part, split, options)
         # Poems know which of their files are traditional already: a second conversion would spoil them.
         converts = name in ("chinese_poetry", "verse") or part.startswith("verse")
@@ -85,7 +85,7 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         _refuse_unknown_name(whole)
         if options.path is not None:
             raise RequestError(
-                f"data.path: {options.path!r} is for named sources ({', '.join(NAMES)}); {spec} is a file"
+                f"data.path: {quoted(options.path)} is for named sources ({', '.join(NAMES)}); {spec} is a file"
             )
         source = _files([whole], options)
     if split and not source.spec.endswith(f":{split}"):
@@ -115,7 +115,7 @@ def _cut_split(spec: str) -> tuple[str, str]:
         return whole, split
     name = spec.partition("/")[0].partition(":")[0]
     if whole and name in NAMES:
-        raise RequestError(f"{spec}: {split!r} is no split; there are {', '.join(SPLITS)}")
+        raise RequestError(f"{spec}: {quoted(split)} is no split; there are {', '.join(SPLITS)}")
     return spec, ""
 
 

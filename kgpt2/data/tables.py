@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from kgpt2.data.lines import Lines
 from kgpt2.data.template import Columns, settle
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.verse.han import HAN
 
 _DELIMITERS = {"CSV": ",;\t|", "TSV": "\t,;|"}  # the usual one first
@@ -68,7 +68,7 @@ def read_rows(lines: Lines, kind: str, columns: Columns) -> Iterator[tuple[int, 
             lines.report.bad(*fault)
         elif len(values) > len(names):
             many = f"{len(values)} fields, the header has {len(names)}"
-            quotes = f"(a field with a {dialect.delimiter!r} needs quotes)"
+            quotes = f"(a field with a {quoted(dialect.delimiter)} needs quotes)"
             lines.report.bad("too many fields", f"{lines.where(number)}: {many} {quotes}")
         else:
             yield number, dict(zip(names, values, strict=False)), columns
@@ -203,7 +203,7 @@ def _settled(lines: Lines, number: int, names: Sequence[str], columns: Columns, 
         rows = [row[0] for row in _sample(lines.head[dialect.first - 1 :], dialect)[1:]]
         if not columns.text and not _is_name(names[0], rows):
             raise RequestError(
-                f"{where}: {names[0][:20]!r} looks like a text, where the name of the column belongs\n"
+                f"{where}: {quoted(names[0], 20)} looks like a text, where the name of the column belongs\n"
                 "put a line with the name 'text' above it; or, if this is the name: --text NAME (data.text)"
             )
         if not columns.text:
@@ -211,7 +211,7 @@ def _settled(lines: Lines, number: int, names: Sequence[str], columns: Columns, 
     settled = settle(columns, names, where)
     for name in settled.fields:
         if names.count(name) > 1:
-            raise RequestError(f"{where}: {names.count(name)} columns are called {name!r}; rename all but one")
+            raise RequestError(f"{where}: {names.count(name)} columns are called {quoted(name)}; rename all but one")
     return settled
 
 

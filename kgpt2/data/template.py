@@ -5,7 +5,7 @@ import functools
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 
 # Columns taken when the configuration names none, in this order: ours, that of couplet files, that of reddit_tifu.
 DEFAULT_COLUMNS = ("text", "text1", "documents")
@@ -92,7 +92,7 @@ def fields(template: str, columns: Iterable[str], where: str, key: str = "data.t
     columns = list(columns)
     for name in names:
         if name not in columns:
-            raise RequestError(f"{where}: there is no column {name!r}; there is {listed(columns)} ({key})")
+            raise RequestError(f"{where}: there is no column {quoted(name)}; there is {listed(columns)} ({key})")
     return names
 
 
@@ -155,5 +155,5 @@ def _value(row: Mapping[str, object], column: str, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RequestError(f"{where}: column {column!r} holds no text but a {type(value).__name__}")
+        raise RequestError(f"{where}: column {quoted(column)} holds no text but a {type(value).__name__}")
     return str(value)

@@ -15,7 +15,7 @@ from kgpt2.data.example import Example, Report, Source
 from kgpt2.data.lines import Lines, known_encoding
 from kgpt2.data.tables import read_rows
 from kgpt2.data.template import ANY_TEXT, Columns, default_template, fill, has, listed, settle
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import json_fault, open_regular, user_path
 
 # Counted up where the same files would give other examples than before.
@@ -45,7 +45,9 @@ def open_files(
         kind = _kind(path)
         if kind == ".txt" and (columns.text or columns.prompt):
             named = columns.text or columns.prompt
-            raise RequestError(f"data.text: {named!r} names a column, and {path} has none (a {unit} is an example)")
+            raise RequestError(
+                f"data.text: {quoted(named)} names a column, and {path} has none (a {unit} is an example)"
+            )
 
     def identity() -> str:
         return digest_of(paths, (REVISION, columns, unit, encoding))
@@ -185,12 +187,12 @@ def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Colum
             if lines.is_text(number, row):
                 yield row, ""
         elif isinstance(row, _Repeated):
-            lines.report.bad("key given twice", f"{lines.where(number)}: the key {row.key!r} is given twice")
+            lines.report.bad("key given twice", f"{lines.where(number)}: the key {quoted(row.key)} is given twice")
         elif not isinstance(row, dict):
             reason = "a row must be a JSON object with the text in a column"
             lines.report.bad("no JSON object", f"{lines.where(number)}: {reason}")
         elif settled.text and not columns.text and not has(row, settled.text):
-            what = f"no column called {settled.text!r}, which other rows have; there is {listed(row)}"
+            what = f"no column called {quoted(settled.text)}, which other rows have; there is {listed(row)}"
             lines.report.bad("missing column", f"{lines.where(number)}: {what}")
         elif filled := _filled(lines, number, row, settled):
             yield filled

@@ -19,7 +19,8 @@ class TokenTable:
     Attributes:
         ids: uint16 or int32 `(tokens,)`, the examples one after the other, each with start and end token.
         ends: int64 `(examples,)`, where each ends.
-        prompts: uint32 `(examples,)`, how many tokens after the start token are read and not learned.
+        prompts: uint32 `(examples,)`, how many tokens after the start token are read and not learned, those of a tuned
+            prompt among them.
         keys: uint64 `(examples,)`: examples of one key never lie on both sides of a split.
     """
 
@@ -61,12 +62,12 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> TokenTable:
     flat: list[int] = []
     ends, given = [], []
     for prompt, text in zip(prompts, texts, strict=True):
-        flat.append(tokenizer.start_id)
+        flat += tokenizer.start_ids
         flat += prompt
         flat += text
         flat.append(tokenizer.end_id)
         ends.append(len(flat))
-        given.append(len(prompt))
+        given.append(len(tokenizer.prompt_ids) + len(prompt))
     return TokenTable(
         np.array(flat, id_type(tokenizer)),
         np.array(ends, np.int64),

@@ -36,7 +36,7 @@ def evaluate_generated(
     settings: Settings,
     training: Iterable[str],
     bert: str | None = None,
-) -> tuple[dict[str, float | None], list[Generation]]:
+) -> tuple[dict[str, float | None], list[Generation], list[str]]:
     """Continues the beginnings of texts and scores the completions.
 
     Args:
@@ -48,8 +48,8 @@ def evaluate_generated(
         bert: the folder of a BERT for BERTScore; None: none.
 
     Returns:
-        The metrics of `text_metrics`, for verse those of `form_metrics`, the share of unknown tokens; and what was
-        generated.
+        The metrics of `text_metrics`, for verse those of `form_metrics`, the share of unknown tokens; what was
+        generated; and what people wrote in its place.
 
     Raises:
         RequestError: no text is long enough to be cut.
@@ -57,7 +57,7 @@ def evaluate_generated(
     pairs = [pair for pair in (cut(example, characters) for example in examples) if pair[1]]
     if not pairs:
         raise RequestError("--generate: no text is long enough to be cut into a prompt and a reference")
-    prompts, references = zip(*pairs, strict=True)
+    prompts, references = map(list, zip(*pairs, strict=True))
     if settings.max_new_tokens is None and settings.max_length is None:
         longest = max(len(lm.tokenizer.encode(reference)) for reference in references)
         settings = dataclasses.replace(settings, max_new_tokens=min(longest + 1, lm.runtime.context // 2))
@@ -77,7 +77,7 @@ def evaluate_generated(
         report["copy_rate"] = copy_rate(whole, training)
     if bert:
         report |= bert_score(texts, references, bert)
-    return report, generations
+    return report, generations, references
 
 
 def _unknown(lm: LanguageModel, generations: Sequence[Generation]) -> float:

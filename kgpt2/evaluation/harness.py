@@ -77,10 +77,17 @@ class Kgpt2LM(TemplateLM):
         """Tokens of the context."""
         return self.lm.runtime.context
 
+    @property
+    def _front(self) -> list[int]:
+        """Start token and tuned prompt, which stay in front of whatever is cut; empty where there is no such prompt."""
+        tokenizer = self.lm.tokenizer
+        return list(tokenizer.start_ids) if tokenizer.prompt_ids else []
+
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: object) -> list[int]:
         """Token ids; those of a Chinese model begin with its start token, unless `add_special_tokens` is False."""
-        start = self.lm.checkpoint.is_chinese and add_special_tokens is not False
-        return [self.prefix_token_id] * start + self.lm.tokenizer.encode(self._read(string))
+        begun = self.lm.checkpoint.is_chinese or bool(self._front)
+        front = self.lm.tokenizer.start_ids if begun and add_special_tokens is not False else ()
+        return [*front, *self.lm.tokenizer.encode(self._read(string))]
 
     def _loglikelihood_tokens(
         self,
@@ -94,10 +101,11 @@ class Kgpt2LM(TemplateLM):
         """
         windows = []
         for _, context, continuation in requests:
-            if len(continuation) > self.max_length:
-                raise RequestError(f"a continuation of {len(continuation)} tokens, the context is {self.max_length}")
-            ids = np.array([*context, *continuation][-(self.max_length + 1) :], "int32")
-            windows.append(Window(ids, len(continuation)))
+            room = self.max_length - len(self._front)
+            if len(continuation) > room:
+                raise RequestError(f"a continuation of {len(continuation)} tokens, the context is {room}")
+            ids = self._fitting([*context, *continuation], self.max_length + 1)
+            windows.append(Window(np.array(ids, "int32"), len(continuation)))
         scores = score_windows(self.lm.runtime, windows)
         return [(float(logprobs.sum()), bool(hits.all())) for logprobs, hits in scores]
 
@@ -106,9 +114,11 @@ class Kgpt2LM(TemplateLM):
         owners, windows = [], []
         for number, request in enumerate(requests):
             ids = self.tok_encode(request.args[0], add_special_tokens=False)
-            for inputs, targets in get_rolling_token_windows(ids, self.prefix_token_id, self.max_length, 1):
+            room = self.max_length - len(self._front)
+            for place, (inputs, targets) in enumerate(get_rolling_token_windows(ids, self.prefix_token_id, room, 1)):
+                given = inputs if place or not self._front else inputs[1:]  # the start token is in front already
                 owners.append(number)
-                windows.append(Window(np.array([*inputs, targets[-1]], "int32"), len(targets)))
+                windows.append(Window(np.array([*self._front, *given, targets[-1]], "int32"), len(targets)))
         sums = np.zeros(len(requests))
         scores = score_windows(self.lm.runtime, windows)
         for number, (logprobs, _) in zip(owners, scores, strict=True):
@@ -132,7 +142,7 @@ class Kgpt2LM(TemplateLM):
 
     def _new_tokens(self, asked: Mapping[str, Any]) -> int:
         most: int = asked.get("max_gen_toks") or asked.get("max_new_tokens") or NEW_TOKENS
-        return min(most, self.max_length - 1)
+        return min(most, self.max_length - 1 - len(self._front))
 
     def _settings(self, asked: Mapping[str, Any], new_tokens: int) -> Settings:
         until = asked.get("until") or []
@@ -150,5 +160,10 @@ class Kgpt2LM(TemplateLM):
     def _prompts(self, contexts: Sequence[str], new_tokens: int) -> Iterator[Prompt]:
         """Contexts that leave room for what is to be written: a long one loses its beginning."""
         for context in contexts:
-            ids = self.tok_encode(context) or [self.prefix_token_id]
-            yield Prompt(context, ids[-(self.max_length - new_tokens) :], new_tokens)
+            ids = self.tok_encode(context) or list(self.lm.tokenizer.start_ids)
+            yield Prompt(context, self._fitting(ids, self.max_length - new_tokens), new_tokens)
+
+    def _fitting(self, ids: list[int], room: int) -> list[int]:
+        """The end of what is too long, behind a tuned prompt."""
+        front = self._front
+        return ids if len(ids) <= room else front + ids[len(ids) - room + len(front) :]

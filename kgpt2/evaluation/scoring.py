@@ -102,8 +102,11 @@ def score(
         RequestError: the stride is not between 1 and the context, or there is no text.
     """
     stride = runtime.context // 2 if stride is None else stride
-    if not 1 <= stride <= runtime.context:
-        raise RequestError(f"--stride: {stride} is not between 1 and the context of {runtime.context}")
+    kept = len(tokenizer.start_ids) if tokenizer.prompt_ids else 0
+    context = runtime.context - kept
+    if not 1 <= stride <= context:
+        behind = " behind the tuned prompt" if kept else ""
+        raise RequestError(f"--stride: {stride} is not between 1 and the context of {context}{behind}")
     total = Likelihood()
     waiting: list[Window] = []
     examples = iter(examples)
@@ -112,7 +115,7 @@ def score(
         for number, example in enumerate(some):
             total.examples += 1
             total.characters += len(example.text)
-            waiting += _windows(table[number], int(table.prompts[number]), runtime.context, stride)
+            waiting += _windows(table[number], int(table.prompts[number]), runtime.context, stride, kept)
         if len(waiting) >= POOL:
             _add(total, waiting, runtime, unknown_id)
             waiting = []
@@ -124,14 +127,18 @@ def score(
     yield total
 
 
-def _windows(ids: Ints, prompt: int, context: int, stride: int) -> Iterator[Window]:
-    """As transformers' guide to perplexity cuts a text; a window of so many tokens predicts one more."""
+def _windows(ids: Ints, prompt: int, context: int, stride: int, kept: int) -> Iterator[Window]:
+    """As transformers' guide to perplexity cuts a text; a window of so many tokens predicts one more.
+
+    The first `kept` tokens, those of a tuned prompt, are in front of every window.
+    """
     scored = prompt  # targets left to skip, then targets scored: the first target is token 1
     targets = len(ids) - 1
     for start in range(0, targets, stride):
         end = min(start + context, targets)
         if end > scored:
-            yield Window(ids[start : end + 1], end - max(scored, start))
+            window = np.concatenate([ids[:kept], ids[kept + start : end + 1]])
+            yield Window(window, end - max(scored, start + kept if start else 0))
             scored = end
         if end == targets:
             return

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from kgpt2.config.settings import Settings
 from kgpt2.generation.codec import Codec
 from kgpt2.generation.forms import characters_of
-from kgpt2.verse.plan import Need
+from kgpt2.verse.rules import Need
 
 
 class Bans:

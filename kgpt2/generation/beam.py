@@ -107,7 +107,8 @@ def _advance(decoder: Decoder, searches: Sequence[_Search], logits: Floats) -> l
     running = [beam.row for one in searches for beam in one.running]
     texts = [row.prompt.ids + row.new for row in running]
     history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
-    logprobs = np.log(softmax(logits))
+    with np.errstate(divide="ignore"):  # the tokens of a tuned prompt have no probability
+        logprobs = np.log(softmax(logits))
     scores = decoder.forbid(logprobs, history, running)
     begin, parents = 0, []
     for one in searches:

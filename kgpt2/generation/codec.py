@@ -11,6 +11,9 @@ class Codec(Protocol):
     def start_id(self) -> int: ...
 
     @property
+    def start_ids(self) -> Sequence[int]: ...
+
+    @property
     def end_id(self) -> int: ...
 
     @property

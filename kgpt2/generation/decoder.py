@@ -12,6 +12,7 @@ from kgpt2.generation.processors import (
     Floats,
     ban,
     ban_repeated_ngrams,
+    ban_repeats,
     ban_sequences,
     keep_form,
     log_probabilities,
@@ -43,6 +44,8 @@ class Decoder:
         settings, bans = self.settings, self.bans
         scores = penalise_repetition(logits, history, settings.repetition_penalty)
         scores = ban_repeated_ngrams(scores, history, settings.no_repeat_ngram)
+        if settings.bans_repeats:
+            scores = ban_repeats(scores, history, np.array([row.length for row in rows]))
         scores = ban_sequences(scores, history, bans.sequences)
         needs = [row.need for row in rows]
         if needs[0] is not None:

@@ -1,5 +1,6 @@
 """Forms in a vocabulary: which tokens will do where a plan of verse asks for a character."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -10,7 +11,10 @@ from kgpt2.errors import RequestError
 from kgpt2.generation.codec import Codec
 from kgpt2.verse.genres import genre_of, mark_of
 from kgpt2.verse.han import is_han
-from kgpt2.verse.plan import Need, Plans, Rules, plan
+from kgpt2.verse.notation import one_of_two
+from kgpt2.verse.plan import Plans, plan
+from kgpt2.verse.rules import Need, Rules
+from kgpt2.verse.script import convert_script
 
 # A vocabulary with fewer Chinese characters writes no verse: byte-level ones have a few by accident.
 _LEAST = 100
@@ -60,7 +64,10 @@ def verse_rules(settings: Settings) -> Rules | None:
     """The rules of verse among the settings; None: any text will do."""
     if not settings.has_form:
         return None
-    return Rules(settings.form, settings.acrostic, settings.tones, settings.rhyme)
+    words = tuple(convert_script(settings.keywords, "simplified"))
+    ends = "".join(convert_script(settings.rhyme_words, "simplified"))
+    repeats = not settings.bans_repeats
+    return Rules(settings.form, settings.acrostic, settings.tones, settings.rhyme, repeats, words, ends)
 
 
 def plans_for(text: str, codec: Codec, settings: Settings) -> Plans | None:
@@ -72,7 +79,12 @@ def plans_for(text: str, codec: Codec, settings: Settings) -> Plans | None:
     rules = verse_rules(settings)
     if rules is None:
         return None
+    chosen = one_of_two(rules.form, text)
+    if chosen:
+        rules = dataclasses.replace(rules, form=chosen)
     plans = plan(rules, text, characters_of(codec).supply)
+    if chosen:
+        plans = dataclasses.replace(plans, notes=(f"{settings.form}: {chosen} is taken", *plans.notes))
     for name, most in (("max_new_tokens", settings.max_new_tokens), ("max_length", settings.max_length)):
         taken = 1 + len(text) if name == "max_length" else 0
         if most is not None and most < taken + plans.length:

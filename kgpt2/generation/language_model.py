@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +18,7 @@ from kgpt2.config.settings import Settings
 from kgpt2.config.values import as_text, as_texts
 from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import Reader
-from kgpt2.errors import RequestError, near, quoted
+from kgpt2.errors import Note, RequestError, near, quoted
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.keywords import with_keywords
@@ -37,8 +38,8 @@ class Score:
 
     Attributes:
         text: as given.
-        token_ids: start token, text, end token.
-        logprobs: the log-probability of each token after the start token, the end token included.
+        token_ids: start token and tuned prompt, text, end token.
+        logprobs: the log-probability of each token of the text, and of the end token.
     """
 
     text: str
@@ -105,6 +106,7 @@ class LanguageModel:
             24
         """
         ready = self.prepare(as_texts("prompts", prompts), settings)
+        _tell(ready)
         return Generations(generate(self.decoder(settings), ready, Clock()))
 
     @with_keywords(Settings)
@@ -123,8 +125,9 @@ class LanguageModel:
             raise RequestError(
                 "stream: gives one text as it grows; not with sampler beam, script, num_return or best_of"
             )
-        (ready,) = self.prepare([as_text("prompt", prompt)], settings)
-        pieces = stream(self.decoder(settings), ready, Clock())
+        ready = self.prepare([as_text("prompt", prompt)], settings)
+        _tell(ready)
+        pieces = stream(self.decoder(settings), ready[0], Clock())
         return (piece for piece in pieces if isinstance(piece, str))
 
     def score(self, texts: str | Iterable[str], as_typed: bool = False) -> list[Score]:
@@ -140,16 +143,27 @@ class LanguageModel:
         texts, as_typed = as_texts("texts", texts), Settings(as_typed=as_typed).as_typed
         tokenizer = self.tokenizer
         read = texts if as_typed else [self._reader.example(Example(text), Report()).text for text in texts]
-        rows = [[tokenizer.start_id, *tokenizer.encode(text), tokenizer.end_id] for text in read]
+        rows = [[*tokenizer.start_ids, *tokenizer.encode(text), tokenizer.end_id] for text in read]
         for text, row in zip(texts, rows, strict=True):
             if len(row) - 1 > self.runtime.context:
-                raise RequestError(f"{text[:20]!r}… has {len(row)} tokens, the context is {self.runtime.context}")
+                raise RequestError(f"{quoted(text, 20)} has {len(row)} tokens, the context is {self.runtime.context}")
         scores = []
         for text, row in zip(texts, rows, strict=True):
             (logits,) = self.runtime.logits([row[:-1]])
             values = log_probabilities(logits, np.array(row[1:]))
-            scores.append(Score(text, row, values.tolist()))
+            scores.append(Score(text, row, values.tolist()[len(tokenizer.prompt_ids) :]))
         return scores
+
+
+def notes_of(prompts: Sequence[Prompt]) -> list[str]:
+    """What to tell of the rules of verse that gave way to what prompts begin with, each once."""
+    notes = [f"{quoted(one.text, 20)}: {note}" for one in prompts if one.plans for note in one.plans.notes]
+    return list(dict.fromkeys(notes))
+
+
+def _tell(prompts: Sequence[Prompt]) -> None:
+    for note in notes_of(prompts):
+        warnings.warn(Note(note), stacklevel=3)
 
 
 def load(
@@ -190,7 +204,7 @@ def open_runtime(checkpoint: Checkpoint, dtype: str = "float32", runtime: str = 
     """A checkpoint on a runtime; arguments and errors as those of `load`."""
     for name, value, known in (("dtype", dtype, DTYPES), ("runtime", runtime, RUNTIMES)):
         if value not in known:
-            raise RequestError(f"{name}: {value!r} is not one of {', '.join(known)}{near(str(value), known)}")
+            raise RequestError(f"{name}: {quoted(value)} is not one of {', '.join(known)}{near(str(value), known)}")
     if choose_runtime(dtype, runtime) == "openvino":
         from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 

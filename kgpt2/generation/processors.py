@@ -64,6 +64,25 @@ def ban_repeated_ngrams(logits: Floats, history: Ints, n: int) -> Floats:
     return _unless_nothing_is_left(banned, logits)
 
 
+def ban_repeats(logits: Floats, history: Ints, lengths: Ints) -> Floats:
+    """Logits with every token at minus infinity that a row's text holds, but for the last one, which may be doubled.
+
+    Args:
+        logits: float `(rows, vocabulary)`.
+        history: int `(rows, length)`, each row's text so far and what stands in front of it.
+        lengths: int `(rows,)`, how many tokens at the end of the history are the text.
+
+    Example:
+        >>> ban_repeats(np.zeros((1, 4)), np.array([[3, 0, 1]]), np.array([2]))
+        array([[-inf,   0.,   0.,   0.]])
+    """
+    banned = logits.copy()
+    for row, (tokens, length) in enumerate(zip(history, lengths, strict=True)):
+        text = tokens[len(tokens) - length :]
+        banned[row, text if (text == text[-1:]).sum() != 1 else text[:-1]] = -np.inf
+    return banned
+
+
 def ban_sequences(logits: Floats, history: Ints, sequences: Sequence[Sequence[int]]) -> Floats:
     """Logits with the last token of each sequence at minus infinity where its other tokens have just come.
 

@@ -95,8 +95,18 @@ def _prepared(given: str, codec: Codec, context: int, settings: Settings, read: 
     plans = plans_for(text, codec, settings)
     if plans and not mark:
         mark = mark_for(plans, codec)
-    ids = [codec.start_id, *codec.encode(_in_front(mark, codec, settings) + text)]
-    return Prompt(text, ids, _room(text, len(ids), plans, context, settings), plans, given, mark)
+    in_front = [*codec.start_ids, *codec.encode(_in_front(mark, codec, settings))]
+    ids = [*in_front, *codec.encode(text)]
+    return Prompt(
+        text,
+        ids,
+        _room(text, len(ids), plans, context, settings),
+        plans,
+        given,
+        mark,
+        front=len(in_front),
+        fixed=len(codec.start_ids),
+    )
 
 
 def _in_front(mark: str, codec: Codec, settings: Settings) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from kgpt2.config.settings import Settings
 from kgpt2.generation.codec import Codec
-from kgpt2.verse.plan import Need, Plans
+from kgpt2.verse.plan import Plans
+from kgpt2.verse.rules import Need
 from kgpt2.verse.script import convert_script
 
 
@@ -24,6 +25,8 @@ class Prompt:
         plans: how its form can be filled; None: no form is asked for.
         given: as the user gave it; None: as the model reads it.
         mark: the token in front that names its genre; "": none.
+        front: how many of the ids stand in front of the text: start token, marks, title and keywords.
+        fixed: how many ids in front stay where a text outgrows the context, if they are a tuned prompt's; 1: none do.
     """
 
     text: str
@@ -32,6 +35,8 @@ class Prompt:
     plans: Plans | None = None
     given: str | None = None
     mark: str = ""
+    front: int = 1
+    fixed: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +113,11 @@ class Row:
     def need(self) -> Need | None:
         """What the next token must be; None: no form is asked for."""
         return None if self.plan is None else self.plan[len(self.new)]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the text so far, without what stands in front of it."""
+        return len(self.prompt.ids) - self.prompt.front + len(self.new)
 
     @property
     def left(self) -> int:

@@ -34,6 +34,10 @@ class Runtime(Protocol):
     def loop(self) -> Callable[..., Iterator[None]] | None:
         """Grows a `Segment` by many tokens in one call, as `loop.grow` does; None where the host takes each step."""
 
+    @property
+    def joins(self) -> bool:
+        """Whether a step takes rows that begin with it."""
+
     def prefill(self, prompts: Sequence[Sequence[int]], capacity: int, rows: int) -> tuple[NDArray[np.float32], Any]:
         """Reads prompts.
 
@@ -54,7 +58,7 @@ class Runtime(Protocol):
         Args:
             token_ids: int32 `(rows,)`.
             rows: int32 `(rows,)`, the row of the last call that each row goes on from: rows may be left out, doubled
-                or reordered.
+                or reordered; -1: a row that begins with this token, where the runtime `joins`.
             cache: of the last call; it is spent.
 
         Returns:

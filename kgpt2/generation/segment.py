@@ -38,7 +38,7 @@ def lay_out(rows: Sequence[Row], size: int, context: int) -> Segment:
         size: the most rows that a segment of the call has.
         context: of the network, in tokens.
     """
-    windows = [_window(row, context) for row in rows]
+    windows = [window(row, context) for row in rows]
     keys = [id(row) if row.new else id(row.prompt) for row in rows]
     unique = list(dict.fromkeys(keys))
     room = [context - len(window) for window in windows]
@@ -52,13 +52,31 @@ def lay_out(rows: Sequence[Row], size: int, context: int) -> Segment:
     )
 
 
-def _window(row: Row, context: int) -> list[int]:
-    """What the network reads of a row: all of it, or the end of a text that has outgrown the context.
-
-    Where the window begins depends on the row's length alone, so that a row's neighbours do not matter. It moves by
-    half a context at a time, because each move costs a prefill.
-    """
+def window(row: Row, context: int) -> list[int]:
+    """What the network reads of a row: all of it, or the end of a text that has outgrown the context."""
     ids = row.prompt.ids + row.new
+    start = window_start(len(ids), context)
+    front = kept(row, start)
+    return ids[:front] + ids[front + start :]
+
+
+def kept(row: Row, start: int) -> int:
+    """How many ids in front of a row are read although its window begins at `start`: those of a tuned prompt.
+
+    A start token alone goes with the beginning.
+    """
+    return row.prompt.fixed if start and row.prompt.fixed > 1 else 0
+
+
+def window_start(length: int, context: int) -> int:
+    """Where the window of a text begins.
+
+    It depends on the length alone, so that a row's neighbours do not matter. It moves by half a context at a time,
+    because each move costs a prefill.
+
+    Example:
+        >>> [window_start(length, 8) for length in (7, 8, 11, 12)]
+        [0, 4, 4, 8]
+    """
     move = context - context // 2
-    start = 0 if len(ids) < context else ((len(ids) - context) // move + 1) * move
-    return ids[start:]
+    return 0 if length < context else ((length - context) // move + 1) * move

@@ -38,15 +38,24 @@ class Rematerialised(keras.layers.Layer):
         return x
 
 
-def rematerialised_logits(backbone: keras_hub.models.GPT2Backbone) -> keras.KerasTensor:
+def logits_of(
+    backbone: keras_hub.models.GPT2Backbone, rematerialise: bool, perturbation: keras.KerasTensor | None = None
+) -> keras.KerasTensor:
     """The logits of a GPT-2, `(rows, width, vocabulary)`, as a function of the backbone's inputs.
 
     The layers and their variables are the backbone's: what is trained here is trained there.
+
+    Args:
+        backbone: the network.
+        rematerialise: whether blocks keep their inputs alone for the gradient.
+        perturbation: `(rows, width, hidden)`, added to the embeddings of the tokens; None: nothing is.
     """
     token_ids, padding_mask = backbone.input["token_ids"], backbone.input["padding_mask"]
     x = backbone.token_embedding(token_ids)
+    if perturbation is not None:
+        x = x + keras.ops.cast(perturbation, x.dtype)
     x = backbone.embeddings_add((x, backbone.position_embedding(x)))
     x = backbone.embeddings_dropout(x)
     for block in backbone.transformer_layers:
-        x = Rematerialised(block)(x, padding_mask)
+        x = Rematerialised(block)(x, padding_mask) if rematerialise else block(x, decoder_padding_mask=padding_mask)
     return backbone.token_embedding(backbone.layer_norm(x), reverse=True)

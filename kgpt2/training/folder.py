@@ -8,7 +8,7 @@ from typing import Any
 from kgpt2 import interrupts
 from kgpt2.config.recipes import load_config
 from kgpt2.config.sections import Config
-from kgpt2.errors import Interrupted, RequestError
+from kgpt2.errors import Interrupted, RequestError, quoted
 from kgpt2.files import read_object
 from kgpt2.outputs import claimed_folder, require_folder
 from kgpt2.writing import sweep
@@ -81,7 +81,7 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
     free = {*FREE, "train.decay"} if then.train.schedule == now.train.schedule == "wsd" else set(FREE)
     free |= {f"train.{name}" for name in LENGTHS if _grows(old["train"][name], new["train"][name])}
     changed = [
-        f"{section}.{name} ({old[section][name]!r} then, {value!r} now)"
+        f"{section}.{name} ({quoted(old[section][name])} then, {quoted(value)} now)"
         for section, values in new.items()
         for name, value in values.items()
         if old[section][name] != value and not {section, f"{section}.{name}"} & free

@@ -8,6 +8,7 @@ import numpy as np
 from kgpt2.checkpoints.bert_tokenizer import BertTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint, Tokenizer
 from kgpt2.checkpoints.names import read_model
+from kgpt2.checkpoints.prompted import with_prompt
 from kgpt2.checkpoints.shape import Shape
 from kgpt2.checkpoints.special_tokens import SpecialTokens
 from kgpt2.checkpoints.vocabulary import read_vocabulary
@@ -66,7 +67,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     """
     model = config.model
     tokens = SpecialTokens(model.start_token, model.end_token, model.newline_token)
-    start = _start(model, tokens)
+    start = _start(model, tokens, config.train.seed)
     sources = _sources(config.data)
     tokenizer: Tokenizer
     if isinstance(start, Checkpoint):
@@ -101,7 +102,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     return Plan(start, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
 
 
-def _start(model: ModelSection, tokens: SpecialTokens) -> Checkpoint | FromScratch:
+def _start(model: ModelSection, tokens: SpecialTokens, seed: int) -> Checkpoint | FromScratch:
     """What training starts from; broken files are found here, before the texts are read."""
     if model.from_scratch is not None:
         return model.from_scratch
@@ -110,13 +111,15 @@ def _start(model: ModelSection, tokens: SpecialTokens) -> Checkpoint | FromScrat
     with checkpoint.open_weights():
         pass
     _require_fit(model, checkpoint.shape)
-    return checkpoint
+    tuning = model.prompt_tuning
+    return with_prompt(checkpoint, tuning.length, tuning.init, seed) if tuning else checkpoint
 
 
 def _samples(config: Config, tokenizer: Tokenizer, context: int) -> tuple[list[Prompt], Settings]:
     """The prompts to continue at each validation, and how."""
     sample = config.sample
-    longest = max((len(tokenizer.encode(prompt)) for prompt in sample.prompts), default=0) + 1
+    longest = max((len(tokenizer.encode(prompt)) for prompt in sample.prompts), default=0)
+    longest += len(tokenizer.start_ids)
     try:
         settings = dataclasses.replace(sample.settings, as_typed=config.data.as_typed)
         if settings.has_form:  # it has a length of its own

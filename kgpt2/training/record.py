@@ -60,6 +60,12 @@ class Recorded(keras.callbacks.Callback):
         if self._patience and self._waited >= self._patience:
             self.model.stop_training = True
 
+    @property
+    def kept_step(self) -> int:
+        """The step of the model saved last: of the lowest validation loss, else the last one; 0: none yet."""
+        rows = self.rows[-1:] if self.validation is None else self.rows
+        return int(min(rows, key=lambda row: row.get("val_loss", 0.0))["step"]) if rows else 0
+
     def progress(self) -> dict[str, Any]:
         """What it has recorded."""
         return {"rows": self.rows, "train": self.train, "validation": self.validation, "waited": self._waited}

@@ -119,7 +119,9 @@ class _Run:
     def __init__(self, config: Config, plan: Plan, folder: Path, console: Console, snapshot: Snapshot | None) -> None:
         self._config, self._plan, self._folder, self._snapshot = config, plan, folder, snapshot
         self._task = build(config, plan)
-        self._network = trainable_network(self._task, config, plan.updates, jit_compile(config, plan, self._task))
+        compiles = jit_compile(config, plan, self._task)
+        prompt_ids = plan.tokenizer.prompt_ids
+        self._network = trainable_network(self._task, config, plan.updates, compiles, prompt_ids)
         self._variables = variables_of(self._network)
         self._batches = plan.updates * config.train.accumulate
         self._before = snapshot.progress["seconds"] if snapshot else 0.0

@@ -6,11 +6,13 @@ from typing import Any
 
 import keras
 from rich.console import Console
+from rich.text import Text
 
 from kgpt2.errors import escaped
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.rows import Prompt
+from kgpt2.progress import shows_bars
 from kgpt2.training.target import LOSS, Logs
 from kgpt2.training.token_meter import TokenMeter
 from kgpt2.writing import write_text
@@ -29,7 +31,7 @@ class Samples(keras.callbacks.Callback):
         meter: counts the batches.
         prompts: from `prepare_prompts`; none: nothing is written.
         decoder: of the model that learns.
-        console: is shown the first text.
+        console: is shown the texts.
 
     Attributes:
         entries: the file's, each `{"step", "heading", "texts"}`.
@@ -57,9 +59,15 @@ class Samples(keras.callbacks.Callback):
         heading = f"step {self._meter.step:,}, {name} loss {logs[key]:.4f}"
         self.entries.append({"step": self._meter.step, "heading": heading, "texts": texts})
         self._write()
-        self._console.print(
-            f"sample: {escaped(_one_line(texts[0]), 2 * _LINE)}", markup=False, highlight=False, soft_wrap=True
-        )
+        for text in texts:
+            self._console.print(self._shown(text), highlight=False, soft_wrap=True)
+
+    def _shown(self, text: str) -> Text:
+        """A text in one line: of the terminal, or of so many characters."""
+        shown = Text(f"sample: {escaped(_one_line(text), 2 * _LINE)}")
+        if shows_bars(self._console):
+            shown.truncate(self._console.width, overflow="ellipsis")
+        return shown
 
     def progress(self) -> dict[str, Any]:
         """What has been written."""

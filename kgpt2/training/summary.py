@@ -54,4 +54,5 @@ def summarise(
         "compile_seconds": round(meter.compile_seconds, 2),
         "flops_per_second": rate and float(f"{rate:.4g}"),
         "mfu": round(rate / peak, 4) if rate and peak else None,
+        "kept_step": recorded.kept_step,
     }

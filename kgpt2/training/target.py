@@ -1,14 +1,17 @@
 """Loss, accuracy and perplexity over real targets, never over padding."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kgpt2.evaluation.perplexity import perplexity
 from kgpt2.models.backend import Tensor
 
 LOSS, ACCURACY = "token_loss", "token_accuracy"
+_NEVER = -1e9  # the logit of a token that no text holds
 # What Keras tells callbacks: each metric's running value.
 Logs = dict[str, float]
 
@@ -40,11 +43,13 @@ class TargetModel(keras.Model):
     Inputs are `{"token_ids", "padding_mask"}`, outputs are logits `(rows, width, vocabulary)`; targets and their
     weights (1 or 0) are `(rows, width)`. Keras' default loss divides by all positions, padding included, which makes
     the loss of a padded batch too small (keras#19740). Loss and accuracy come out of one pass over the logits, and are
-    logged as `LOSS` and `ACCURACY`: the mean over every target since the last reset.
+    logged as `LOSS` and `ACCURACY`: the mean over every target since the last reset. The tokens of a tuned prompt are
+    no classes: they have no probability.
     """
 
-    def __init__(self, inputs: Any, outputs: keras.KerasTensor) -> None:
+    def __init__(self, inputs: Any, outputs: keras.KerasTensor, prompt_ids: Sequence[int] = ()) -> None:
         super().__init__(inputs, outputs)
+        self._no_target = np.isin(np.arange(outputs.shape[-1]), prompt_ids) if prompt_ids else None
         self._mean_loss, self._mean_accuracy = RunningRatio(LOSS), RunningRatio(ACCURACY)
 
     def compute_loss(
@@ -55,16 +60,21 @@ class TargetModel(keras.Model):
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
-        logits, weights = ops.cast(y_pred, "float32"), ops.cast(sample_weight, "float32")
-        losses = ops.sparse_categorical_crossentropy(y, logits, from_logits=True)
-        # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
-        target_logits = ops.take_along_axis(logits, ops.expand_dims(y, -1), axis=-1)
-        hits = ops.cast(ops.squeeze(target_logits, -1) >= ops.max(logits, axis=-1), "float32")
-        sums = ops.stack([ops.sum(losses * weights), ops.sum(hits * weights), ops.sum(weights)])
-        total, hit, count = ops.unstack(_over_replicas(sums), 3)
+        total, hit, count = ops.unstack(self.sums(y, y_pred, sample_weight), 3)
         self._mean_loss.update_state(total, count)
         self._mean_accuracy.update_state(hit, count)
         return total / ops.maximum(count, 1)
+
+    def sums(self, targets: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
+        """`(3,)`: the losses of real targets, how many are hit, and how many there are."""
+        logits, weights = ops.cast(logits, "float32"), ops.cast(weights, "float32")
+        if self._no_target is not None:
+            logits = ops.where(self._no_target, _NEVER, logits)
+        losses = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+        # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
+        target_logits = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)
+        hits = ops.cast(ops.squeeze(target_logits, -1) >= ops.max(logits, axis=-1), "float32")
+        return _over_replicas(ops.stack([ops.sum(losses * weights), ops.sum(hits * weights), ops.sum(weights)]))
 
 
 def _over_replicas(sums: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 import keras
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from kgpt2.progress import shows_bars
+from kgpt2.progress import flexible_bar, shows_bars
 from kgpt2.training.target import ACCURACY, LOSS, Logs, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
+
+# Cells of a terminal that has room for everything.
+_WIDE = 100
 
 
 class Shown(keras.callbacks.Callback):
@@ -21,12 +24,12 @@ class Shown(keras.callbacks.Callback):
     def __init__(self, meter: TokenMeter, batches: int, console: Console):
         super().__init__()
         self._meter, self._console = meter, console
+        accuracy = "  accuracy {task.fields[accuracy]}" if console.width >= _WIDE else ""
         self._progress = Progress(
             TextColumn("step {task.fields[step]}"),
-            BarColumn(),
+            flexible_bar(),
             TextColumn(
-                "{task.percentage:3.0f}%  loss {task.fields[loss]}  accuracy {task.fields[accuracy]}  "
-                "{task.fields[rate]} tokens/s"
+                f"{{task.percentage:3.0f}}%  loss {{task.fields[loss]}}{accuracy}  {{task.fields[rate]}} tokens/s"
             ),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -60,7 +63,10 @@ class Shown(keras.callbacks.Callback):
         if f"val_{LOSS}" in logs:
             parts.append(f"held out: {_phrase(likelihood_report(logs, 'val_'))}")
         parts.append(f"{self._meter.tokens_per_second:,.0f} tokens/s")
-        self._console.print(" | ".join(parts), highlight=False, soft_wrap=True)
+        line = " | ".join(parts)
+        if shows_bars(self._console) and len(line) > self._console.width:
+            line = "\n  ".join(parts)
+        self._console.print(line, highlight=False, soft_wrap=True)
 
 
 def _phrase(report: dict[str, float]) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kgpt2.verse.notation import SEPARATOR, Form, lines_of
+from kgpt2.verse.notation import SEPARATOR, Form, lines_of, own_rhymes
 
 CI, COUPLET, POEM = "词", "对联", "诗"
 _REGULATED = {(5, 4): "五绝", (7, 4): "七绝", (5, 8): "五律", (7, 8): "七律"}
@@ -38,7 +38,7 @@ def genre_of(form: Form) -> str:
     if any(slot.mark == SEPARATOR for slot in form):
         return COUPLET
     lengths = [len(line) for line in lines_of(form)]
-    if len(set(lengths)) > 1:
+    if len(set(lengths)) > 1 or own_rhymes(form):
         return CI
     return _REGULATED.get((lengths[0], len(lengths)), POEM) if lengths else POEM
 

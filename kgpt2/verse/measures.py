@@ -10,7 +10,7 @@ import itertools
 
 from kgpt2.assets import verse_table
 from kgpt2.verse.han import is_han
-from kgpt2.verse.meter import couplet_patterns, regulated, rhyme_places, verse_patterns
+from kgpt2.verse.meter import couplet_ways, even_patterns, regulated, rhyme_places
 from kgpt2.verse.notation import Form, form_of_text, lines_of, sides_of
 from kgpt2.verse.sounds import LEVEL, System, rhymes_of, tone_of
 
@@ -47,9 +47,9 @@ def tones_kept(text: str, system: System = "pingshui") -> Count:
     """
     form = form_of_text(text)
     tones = [tone_of(sign, system) for sign in _signs(text)]
-    parts = [verse_patterns(form, "loose")] if regulated(form) else []
+    parts = [even_patterns(form)] if regulated(form) else []
     if _is_couplet(form):
-        parts = couplet_patterns(form, "loose")
+        parts = [[pattern for ((pattern,),) in ways] for ways in couplet_ways(form, "loose")]
     kept = held = 0
     for patterns in parts:
         counts = []

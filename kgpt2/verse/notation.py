@@ -4,19 +4,22 @@
     x        one character
     p, z     one level (平), one oblique (仄) character
     R, r     one character that rhymes with all others so marked: level, oblique
+    R1, r1   the same where there are several rhymes: equal numbers rhyme, level and oblique with one another
     春       this character
     ，。-    this mark; half-width ones are read as full-width
 
-Spaces mean nothing. `-` parts the sides of a couplet, which must then be alike.
+Spaces mean nothing, but that a count behind `R` or `r` needs one. `-` parts the sides of a couplet, which must then
+be alike.
 """
 
 import dataclasses
 import functools
 import unicodedata
 
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.verse.han import full_width, is_han
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
+from kgpt2.verse.tunes import tune_pattern
 
 NAMED = {"五绝": "5，5。" * 2, "七绝": "7，7。" * 2, "五律": "5，5。" * 4, "七律": "7，7。" * 4, "对联": "7-7"}
 SEPARATOR = "-"
@@ -29,6 +32,8 @@ _OTHER_NAMES = {
     "七絕": "七绝",
     "對聯": "对联",
 }
+# Names of two forms each: which one, the length of a line decides.
+_OF_TWO = {"绝句": ("五绝", "七绝"), "律诗": ("五律", "七律"), "絕句": ("五绝", "七绝"), "律詩": ("五律", "七律")}
 _MOST = 100
 _DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _TONES = {"x": ANY, "p": LEVEL, "z": OBLIQUE, "R": LEVEL, "r": OBLIQUE}
@@ -42,13 +47,13 @@ class Slot:
         mark: the mark that stands there; "": a character does.
         given: the character that must stand there; "": any.
         tone: the tones that will do, `LEVEL`, `OBLIQUE` or both.
-        rhymes: whether it rhymes with the other places that do.
+        rhyme: the name of the rhyme that it shares with other places, "R", "r", or "1" to "9"; "": it does not rhyme.
     """
 
     mark: str = ""
     given: str = ""
     tone: int = ANY
-    rhymes: bool = False
+    rhyme: str = ""
 
 
 Form = tuple[Slot, ...]
@@ -59,7 +64,7 @@ def parse(pattern: str) -> Form:
     """The places of a form.
 
     Args:
-        pattern: a name in `NAMED`, or the notation above.
+        pattern: a name in `NAMED`, a tune (see `tunes`), or the notation above.
 
     Raises:
         RequestError: the notation does not allow it.
@@ -70,27 +75,32 @@ def parse(pattern: str) -> Form:
         >>> [slot.mark for slot in parse("pz，")]
         ['', '', '，']
     """
-    text = NAMED.get(name_of(pattern), pattern).translate(_DIGITS)
+    text = _written_out(pattern)
     slots: list[Slot] = []
     place = 0
     while place < len(text):
         sign = text[place]
         digits = len(text[place:]) - len(text[place:].lstrip("0123456789"))
         if digits:
-            number = int(text[place : place + min(digits, 4)])
-            if not 0 < number <= _MOST:
+            count = int(text[place : place + min(digits, 4)])
+            if not 0 < count <= _MOST:
                 raise _refusal(pattern, f"{text[place : place + digits]} characters in a row: 1 to {_MOST} will do")
-            slots += [Slot()] * number
+            slots += [Slot()] * count
             place += digits
             continue
-        if sign in _TONES:
-            slots.append(Slot(tone=_TONES[sign], rhymes=sign in "Rr"))
+        if sign in "Rr":
+            number = text[place + 1 : place + 2]
+            numbered = number.isascii() and number.isdigit() and number != "0"
+            slots.append(Slot(tone=_TONES[sign], rhyme=number if numbered else sign))
+            place += numbered
+        elif sign in _TONES:
+            slots.append(Slot(tone=_TONES[sign]))
         elif is_han(sign):
             slots.append(Slot(given=sign))
         elif unicodedata.category(sign).startswith("P"):
             slots.append(Slot(mark=full_width(f"一{sign}")[1:]))
         elif not sign.isspace():
-            raise _refusal(pattern, f"{sign!r} means nothing in a form")
+            raise _refusal(pattern, f"{quoted(sign)} means nothing in a form")
         place += 1
     form = tuple(slots)
     # Characters mean themselves: a name that is not known would be written out as it is.
@@ -102,6 +112,17 @@ def parse(pattern: str) -> Form:
     return form
 
 
+def _written_out(pattern: str) -> str:
+    """The notation of a name; of what is none, itself."""
+    if pattern in _OF_TWO:
+        five, seven = _OF_TWO[pattern]
+        raise RequestError(f"--form {quoted(pattern)}: {five} (lines of five characters) or {seven} (of seven)?")
+    name = name_of(pattern).translate(_DIGITS)
+    if tune_pattern(name.rstrip("0123456789")) and not tune_pattern(name):
+        raise _refusal(pattern, "the tune has no variant of this number")
+    return NAMED.get(name) or tune_pattern(name) or name
+
+
 def name_of(pattern: str) -> str:
     """The name in `NAMED` of a form that is called otherwise; all else as it is.
 
@@ -110,6 +131,21 @@ def name_of(pattern: str) -> str:
         '七绝'
     """
     return _OTHER_NAMES.get(pattern, pattern)
+
+
+def one_of_two(pattern: str, beginning: str) -> str:
+    """The form that a name of two means in front of a beginning: lines of five where its first has five, else of seven.
+
+    Returns:
+        The form's name; "": the pattern is no such name.
+
+    Example:
+        >>> one_of_two("绝句", "床前明月光，"), one_of_two("绝句", ""), one_of_two("七绝", "")
+        ('五绝', '七绝', '')
+    """
+    five, seven = _OF_TWO.get(pattern, ("", ""))
+    first = next((place for place, sign in enumerate(beginning) if not is_han(sign)), len(beginning))
+    return five if first == 5 else seven
 
 
 def lines_of(form: Form) -> list[list[int]]:
@@ -126,6 +162,16 @@ def lines_of(form: Form) -> list[list[int]]:
         else:
             lines[-1].append(place)
     return [line for line in lines if line]
+
+
+def own_rhymes(form: Form) -> bool:
+    """Whether the form itself says which places rhyme.
+
+    Example:
+        >>> own_rhymes(parse("xR。xR。")), own_rhymes(parse("七绝"))
+        (True, False)
+    """
+    return any(slot.rhyme for slot in form)
 
 
 def sides_of(form: Form) -> list[Form]:
@@ -169,6 +215,6 @@ def form_of_text(text: str) -> Form:
 
 def _refusal(pattern: str, reason: str) -> RequestError:
     return RequestError(
-        f"--form {pattern!r}: {reason}\n"
-        f"{', '.join(NAMED)}, or a pattern such as 7，7。7，7。 (docs/verse.md has the notation)"
+        f"--form {quoted(pattern)}: {reason}\n"
+        f"{', '.join(NAMED)}, a 词牌 (kgpt2 verse forms), or a pattern: 7，7。7，7。 (see docs/verse.md)"
     )

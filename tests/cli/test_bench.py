@@ -104,7 +104,6 @@ def test_noise_is_said():
 
     quiet, wide = {"min": 95, "median": 100, "max": 105}, {"min": 60, "median": 100, "max": 110}
     assert too_noisy(0.01, [quiet]) is None
-    assert too_noisy(None, [quiet]) is None
     assert "1 of 2 rows" in too_noisy(0.0, [quiet, wide])
     assert "something else took 50% of the processors" in too_noisy(0.5, [quiet])
 
@@ -120,4 +119,4 @@ def test_others_are_seen():
             found = busy()
         finally:
             other.kill()
-    assert found is None or found > 0.01
+    assert found > 0.01

@@ -75,7 +75,7 @@ def test_a_hugging_face_folder_can_be_fine_tuned(kgpt2, folder, tmp_path):
     [
         (["MODEL"], "Missing argument 'DST'"),
         (["MODEL", "out", "--to", "onnx"], "'onnx' is not one of"),
-        (["MODEL", "out", "--dtype", "int8"], "'int8' is not one of"),
+        (["MODEL", "out", "--dtype", "int4"], "'int4' is not one of"),
         (["nothing", "out"], "neither a folder that exists nor a known name"),
         (["MODEL", "MODEL"], "exists already"),
         (["MODEL", "out.gguf", "--to", "gguf"], "byte-level BPE only"),

@@ -231,9 +231,9 @@ def test_verse(kgpt2, verse_preset):
         ("春眠不觉晓来", ["--form", "五绝"], "'来' in line 1 after 5 characters"),
         ("春眠不觉晓。", ["--form", "五绝"], "where '，' belongs"),
         ("床前明月光，", ["--form", "五绝", "--tones", "strict"], "'光' is 平 where 仄 belongs"),
-        ("", ["--form", "西江月"], "neither a name"),
+        ("", ["--form", "天净沙月"], "neither a name"),
         ("", ["--form", "五绝", "--stop", "。"], "stop"),
-        ("", ["--rhyme", "modern"], "belong to a form"),
+        ("", ["--rhyme", "modern"], "rhyme: belongs to a form"),
         ("春", ["--script", "latin"], "script"),
     ],
 )

@@ -8,20 +8,58 @@ import pytest
 import kgpt2 as package
 from kgpt2.assets import model_path
 from kgpt2.checkpoints.names import read_model
+from kgpt2.verse.check import check
 from kgpt2.verse.measures import rhymes_kept, tones_kept
 
 MOST_BYTES = 16e6
 
 
 def test_it_writes_where_no_model_is_named(kgpt2):
-    result = kgpt2("generate", "床前明月光", "--seed", "1", "--json")
+    result = kgpt2("generate", "床前明月光", "--seed", "1", "--json", "--form", "none")
     assert result.status == 0, result.err
     found = json.loads(result.out)
     assert found["text"].startswith("床前明月光")
     assert found["finish_reason"] == "stop", "it knows where a text ends"
     assert "note:" not in result.err
-    named = kgpt2("generate", "床前明月光", "--seed", "1", "--json", "--model", "mini_zh")
+    named = kgpt2("generate", "床前明月光", "--seed", "1", "--json", "--form", "none", "--model", "mini_zh")
     assert json.loads(named.out) == found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "form"),
+    [("床前明月光", "五绝"), ("月落乌啼霜满天，", "七绝"), ("疑是地上霜", "五绝"), ("春眠不觉晓。", "五绝")],
+)
+def test_a_first_line_becomes_a_quatrain(kgpt2, prompt, form):
+    result = kgpt2("generate", prompt, "--seed", "1", "--json")
+    assert f"so a {form} with its tones and a rhyme, the best of 8" in result.err
+    text = json.loads(result.out)["text"]
+    assert text.startswith(prompt)
+    pairs, all_pairs = rhymes_kept(text)
+    assert pairs == all_pairs == 1
+    if prompt != "疑是地上霜":
+        assert check(text).regulated, text
+    else:
+        assert "keeps no pattern of tones" in result.err
+    assert kgpt2("generate", prompt, "--seed", "1", "--json").out == result.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["春风"], ["床前明月光", "春眠不觉晓"], ["床前明月光", "--form", "none"], ["床前明月光", "--max-new-tokens", "3"]],
+    ids=" ".join,
+)
+def test_nothing_else_gets_a_form(kgpt2, arguments):
+    result = kgpt2("generate", *arguments, "--seed", "1")
+    assert result.status == 0
+    assert "a first line" not in result.err
+    texts = [str(one) for one in package.load("mini_zh").generate("床前明月光", seed=1)]
+    if arguments[1:] == ["--form", "none"]:
+        assert result.out.splitlines() == texts, "Python never chooses"
+
+
+def test_an_instruction_is_told_what_it_is_taken_for(kgpt2):
+    result = kgpt2("generate", "写一首关于春天的诗", "--seed", "1")
+    assert "follows no instructions: try --title" in result.err
 
 
 def test_it_is_small_and_whole():

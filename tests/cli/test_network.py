@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -23,6 +24,8 @@ SHORT = ("--batch", "1", "--samplers", "greedy", "--prompt-tokens", "4", "--new-
 CASES = {
     "generate": ("generate", "春眠", "--max-new-tokens", "2"),
     "generate on Keras": ("generate", "春眠", "--max-new-tokens", "2", "--runtime", "keras"),
+    "init": ("init", "quickstart"),
+    "config schema": ("config", "schema"),
     "fit": ("fit", "run.yaml", "--out", "run"),
     "evaluate": ("evaluate", "mini_zh", "--data", "samples/tang", "--limit", "2"),
     "bench": ("bench", "mini_zh", *SHORT),
@@ -32,7 +35,9 @@ CASES = {
     "convert": ("convert", "mini_zh", "preset"),
     "convert to transformers": ("convert", "mini_zh", "folder", "--to", "transformers"),
     "tokenize": ("tokenize", "春眠", "--model", "mini_zh"),
+    "verse check": ("verse", "check", "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"),
     "models": ("models",),
+    "completion": ("completion", "zsh"),
     "env": ("env",),
 }
 KERAS = ("generate on Keras", "fit", "compare", "env")
@@ -87,7 +92,46 @@ def test_no_command_asks_the_network(name, guarded, tmp_path, request):
 
 
 def test_every_command_is_tried():
-    assert {arguments[0] for arguments in CASES.values()} == set(COMMANDS)
+    served = {"serve"}  # runs until it is told to stop, so it has a test of its own
+    assert {arguments[0] for arguments in CASES.values()} == set(COMMANDS) - served
+
+
+def test_serving_asks_the_network_nothing(guarded):
+    pytest.importorskip("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = f"""
+import json, os, signal, sys, threading, time, urllib.request
+from kgpt2.cli.main import main
+
+def answered(path):
+    return urllib.request.urlopen("http://127.0.0.1:{port}" + path).status
+
+def visit():
+    for _ in range(200):
+        try:
+            answered("/health")
+            break
+        except OSError:
+            time.sleep(0.1)
+    request = urllib.request.Request(
+        "http://127.0.0.1:{port}/v1/completions",
+        json.dumps(dict(prompt="春", max_tokens=2)).encode(),
+        dict([("Content-Type", "application/json")]),
+    )
+    try:
+        print("statuses", answered("/"), urllib.request.urlopen(request).status, file=sys.stderr)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=visit, daemon=True).start()
+sys.argv = ["kgpt2", "serve", "--port", "{port}"]
+main()
+"""
+    status, said, asked = guarded("-c", program)
+    assert asked == []
+    assert status == 0, said
+    assert "statuses 200 200" in said
 
 
 @pytest.mark.parametrize("program", ["socket.getaddrinfo(HOST, 80)", "socket.create_connection(('192.0.2.1', 9))"])
@@ -108,7 +152,7 @@ def test_the_guard_sees_native_code(guarded, preload):
 
 def test_openvino_keeps_its_converter_and_the_telemetry_its_user(guarded):
     program = (
-        "import sys, kgpt2.generation.openvino.library as library\n"
+        "import sys, kgpt2.conversion.openvino.library as library\n"
         "assert library.ov.convert_model\n"
         "assert 'openvino_telemetry' not in sys.modules\n"
         "import importlib.util\n"

@@ -18,6 +18,10 @@ RUN = ["fit", ROOT / "configs/quickstart.yaml", "-o", "train.steps=1", "-o", "da
 COMMANDS = {
     "generate": (["generate", "春", "--out"], ""),
     "evaluate": (["evaluate", "mini_zh", "--data", "samples/couplets", "--out"], ".md"),
+    "evaluate --blind": (
+        ["evaluate", "mini_zh", "--data", "samples/couplets", "--generate", "--blind"],
+        ".csv",
+    ),
     "bench": (["bench", "mini_zh", "--out"], ".json"),
     "bench --plot": (["bench", "mini_zh", "--plot"], ".png"),
     "compare": (["compare", "mini_zh", "--out"], ".json"),

@@ -177,7 +177,7 @@ def test_what_float16_cannot_hold_is_said(chinese_preset, tmp_path):
     convert(read_model(str(folder)), tmp_path / "out", "transformers", "bfloat16")
 
 
-@pytest.mark.parametrize("to", ["keras", "transformers", "gguf"])
+@pytest.mark.parametrize("to", ["keras", "transformers", "gguf", "openvino"])
 def test_written_whole_or_not_at_all(english_preset, tmp_path, to):
     """Stopped anywhere in the middle, it leaves nothing behind."""
     target = tmp_path / ("out.gguf" if to == "gguf" else "out")
@@ -258,7 +258,7 @@ def test_notes_of_a_conversion(tmp_path):
     assert len(convert(read_model(str(folder)), tmp_path / "hf", "transformers").notes) == 1
 
 
-@pytest.mark.parametrize("values", [{"to": "onnx"}, {"dtype": "int8"}])
+@pytest.mark.parametrize("values", [{"to": "onnx"}, {"dtype": "int4"}])
 def test_unknown_targets_and_types(english_preset, tmp_path, values):
     with pytest.raises(RequestError, match="is not one of"):
         convert(read_model(str(english_preset)), tmp_path / "out", **values)

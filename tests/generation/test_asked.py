@@ -75,3 +75,12 @@ def test_on_the_command_line(kgpt2):
     result = kgpt2("generate", "--title", "秋夜", "--keywords", "明月,故乡", "--form", "七绝", "--seed", "1")
     assert result.status == 0, result.err
     assert len(result.out.strip()) == 32
+
+
+@pytest.mark.parametrize("form", ["五绝", "七律"])
+def test_with_a_form_the_keywords_come(form):
+    texts = [
+        str(one) for one in kgpt2.load("mini_zh").generate("", form=form, keywords="明月,故乡", num_return=40, seed=0)
+    ]
+    assert sum("明月" in text and "故乡" in text for text in texts) >= 36
+    assert len({text[:5] for text in texts}) > 30

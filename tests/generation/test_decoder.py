@@ -19,6 +19,7 @@ class Letters:
     """A codec in which "c" is 2, "d" is 3 and so on."""
 
     start_id, end_id, pad_id, default_bans, vocabulary_size = START, END, 9, (START, 5), 11
+    start_ids = (START,)
     added_tokens: ClassVar[dict[str, bool]] = {}
     vocabulary: ClassVar[list[str]] = []
 

@@ -75,9 +75,9 @@ def test_traditional_characters(lm):
         ({"form": "7，7。" * 7}, "the form needs 112 more characters and marks, the context is 96"),
         ({"form": "五绝", "stop": ("，",)}, "stop: a form has its own end"),
         ({"form": "五绝", "min_new_tokens": 30}, "min_new_tokens: a form has its own end"),
-        ({"tones": "strict"}, "belong to a form"),
+        ({"tones": "strict"}, "tones: belongs to a form"),
         ({"form": "五绝", "tones": "exact"}, "tones: exact will not do"),
-        ({"form": "五绝", "rhyme": "yes"}, "rhyme: yes will not do"),
+        ({"form": "五绝", "rhyme": "yes"}, "rhyme: 'yes' will not do"),
         ({"script": "latin"}, "script: latin will not do"),
     ],
 )

@@ -119,6 +119,19 @@ def test_ngram_ban_while_a_text_grows(n):
         history[:, length] = tokens[:, length]
 
 
+def test_repeats_within_the_text():
+    """Few tokens, so that many come twice and some are doubled; what stands in front of the text does not count."""
+    tokens = RNG.integers(0, 9, (ROWS, LENGTH)).astype("int32")
+    tokens[0, :6] = [1, 2, 3, 4, 5, 5]
+    for length in (1, 6, LENGTH):
+        texts = np.minimum(RNG.integers(0, 6, ROWS), length).astype("int32")
+        begins = (length - texts).astype("int32")
+        arguments = (LOGITS, tokens, np.int32(length), begins)
+        ours = on_device.ban_repeats(*map(tensor, arguments), np.bool_(True))
+        assert np.array_equal(numpy(ours), processors.ban_repeats(LOGITS, tokens[:, :length], texts))
+        assert np.array_equal(numpy(on_device.ban_repeats(*map(tensor, arguments), np.bool_(False))), LOGITS)
+
+
 def test_an_ngram_ban_gives_way_where_nothing_would_be_left():
     history = np.array([[0, 1, NOTHING], [0, 0, NOTHING]], dtype="int32")
     logits = np.array([[1.0, 2.0], [1.0, 2.0]], dtype="float32")

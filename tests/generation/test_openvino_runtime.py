@@ -8,10 +8,11 @@ import pytest
 from kgpt2.checkpoints.names import read_model
 from kgpt2.checkpoints.tensors import read_all
 from kgpt2.config.settings import Settings
+from kgpt2.conversion.openvino.network import GROUP, quantize_int4, quantize_int8
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.openvino import cache as compiled_cache
-from kgpt2.generation.openvino.graph import GROUP, build_graph, quantize_int4, quantize_int8
+from kgpt2.generation.openvino.graph import build_graph
 from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 from kgpt2.generation.prompts import prepare_prompts
 from tests import hugging_face

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kgpt2.config.settings import Settings
+from kgpt2.generation import processors
 from kgpt2.generation.processors import (
     NOTHING,
     ban,
@@ -130,6 +131,13 @@ def test_log_probabilities():
     tokens = np.arange(50)
     wanted = np.log(softmax(LOGITS[:50]))[np.arange(50), tokens]
     assert np.abs(log_probabilities(LOGITS[:50], tokens) - wanted).max() < 1e-9
+
+
+def test_a_character_comes_once_or_doubled():
+    history = np.array([[9, 1, 2, 3], [9, 1, 3, 3], [3, 1, 2, 3]])
+    banned = np.isneginf(processors.ban_repeats(np.zeros((3, 10)), history, np.array([3, 3, 4])))
+    assert [row.nonzero()[0].tolist() for row in banned] == [[1, 2], [1, 3], [1, 2, 3]]
+    assert not np.isneginf(processors.ban_repeats(np.zeros((1, 10)), history[:1], np.array([0]))).any()
 
 
 def test_bans_and_greedy():

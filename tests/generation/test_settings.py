@@ -26,8 +26,8 @@ WHOLE = (
 )
 SHARES = ("p", "min_p", "typical_p")
 NUMBERS = (*SHARES, "temperature", "repetition_penalty", "length_penalty")
-TEXTS = ("ban", "keywords", "stop")
-NAMES = ("sampler", "tones", "rhyme", "script")
+TEXTS = ("ban", "keywords", "rhyme_words", "stop")
+NAMES = ("sampler", "tones", "repeats", "script")
 FLAGS = ("early_stopping", "default_bans", "logprobs", "as_typed")
 WRONG = {
     **{name: [1.5, 2.0, True, "5", b"5", -1, NAN, INF, 2**31, 10**5000, [3], np.array([3])] for name in WHOLE},
@@ -37,6 +37,7 @@ WRONG = {
     **{name: [5, b"off", True, "nonsense", ["off"], np.array("off")] for name in NAMES},
     **{name: [1, 0, "yes", None, 1.0] for name in FLAGS},
     **{name: [None, 5, b"a", "\ud800"] for name in ("form", "acrostic", "title")},
+    "rhyme": [5, b"off", True, ["off"], "\ud800"],
 }
 NOT_NONE = ("k", "p", "beams", "temperature", "stop", "ban", "sampler", "num_return", "batch_size")
 

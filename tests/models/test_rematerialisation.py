@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kgpt2.models as models
-from kgpt2.models.rematerialisation import Rematerialised, rematerialised_logits
+from kgpt2.models.rematerialisation import Rematerialised, logits_of
 from kgpt2.training.target import TargetModel
 
 pytestmark = pytest.mark.backends
@@ -23,7 +23,7 @@ def trained(rematerialise, dropout=0.0, dtype="float32", frozen=0):
     )
     for block in task.backbone.transformer_layers[:frozen]:
         block.trainable = False
-    network = TargetModel(task.input, rematerialised_logits(task.backbone) if rematerialise else task.output)
+    network = TargetModel(task.input, logits_of(task.backbone, True) if rematerialise else task.output)
     network.compile(keras.optimizers.SGD(1.0))
     rng, losses = np.random.default_rng(0), []
     for _ in range(3):
@@ -56,7 +56,7 @@ def test_losses_weights_and_seeds_are_the_same(dropout, dtype, frozen):
 def test_the_preset_is_the_same(tmp_path):
     task = trained(False)[1]
     models.save_preset(task, tmp_path / "before")
-    TargetModel(task.input, rematerialised_logits(task.backbone))
+    TargetModel(task.input, logits_of(task.backbone, True))
     models.save_preset(task, tmp_path / "after")
     names = {path.relative_to(tmp_path / "before") for path in (tmp_path / "before").rglob("*") if path.is_file()}
     assert names == {path.relative_to(tmp_path / "after") for path in (tmp_path / "after").rglob("*") if path.is_file()}

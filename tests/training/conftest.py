@@ -32,6 +32,32 @@ def read_events(folder):
     return EventAccumulator(str(folder)).Reload()
 
 
+def gradients(network, batch):
+    """Of a network's loss on a batch, by its trainable variables in their order."""
+    import keras
+    import numpy as np
+
+    x, y, weights = (keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in batch)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = network.compute_loss(x, y, network(x, training=True), weights, training=True)
+        values = tape.gradient(loss, [variable.value for variable in network.trainable_variables])
+        return [np.asarray(tf.convert_to_tensor(value)) for value in values]
+    import jax
+
+    states = [
+        [v.value for v in part]
+        for part in (network.trainable_variables, network.non_trainable_variables, network.metrics_variables)
+    ]
+    network.optimizer.build(network.trainable_variables)
+    values, _ = jax.grad(network.compute_loss_and_updates, has_aux=True)(
+        *states, x, y, weights, True, [v.value for v in network.optimizer.variables]
+    )
+    return list(map(np.asarray, values))
+
+
 @pytest.fixture
 def run(tmp_path):
     """Fits with some keys changed; gives the summary, the plan and the run folder."""

@@ -55,8 +55,10 @@ def test_the_run_folder(run):
     assert list(summary) == [
         *("steps", "epochs", "train", "validation", "tokens", "tokens_per_second", "padding_fraction", "seconds"),
         *("backend", "dtype", "parameters", "trainable_parameters", "compile_seconds", "flops_per_second", "mfu"),
+        "kept_step",
     ]
     assert (summary["steps"], summary["epochs"]) == (plan.updates, 2)
+    assert summary["kept_step"] in (plan.interval, 2 * plan.interval)
     assert summary["backend"] == keras.config.backend()
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [int(row["step"]) for row in rows] == [plan.interval, 2 * plan.interval]

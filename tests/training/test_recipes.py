@@ -10,7 +10,7 @@ from kgpt2.assets import MODELS, sample_path
 from kgpt2.config.recipes import load_config
 from tests.conftest import ROOT
 
-PATHS = sorted((ROOT / "configs").iterdir())
+PATHS = sorted((ROOT / "configs").glob("*.yaml"))
 SHORT = ["train.steps=4", "train.validate_every=2", "train.batch_size=4"]
 SHORT += ["model.sequence_length=24", "data.limit=24", "data.batching=pad"]
 SAMPLES = {

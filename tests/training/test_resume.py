@@ -13,7 +13,9 @@ import pytest
 from rich.console import Console
 
 from kgpt2.config.recipes import load_config
+from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.training.folder import require_the_same
 from kgpt2.training.prepare import prepare
 from kgpt2.training.run import train as fit
 from kgpt2.training.snapshots import Saved, latest_snapshot
@@ -224,7 +226,7 @@ def test_samples_and_curves_of_a_resumed_run_are_neither_doubled_nor_lost(recipe
 @pytest.mark.slow
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="once is enough: it takes a minute")
 def test_kills_at_any_moment(recipe):
-    command = [sys.executable, "-m", "kgpt2", "fit", str(recipe.path), "-o", "train.epochs=30", "--resume", "--out"]
+    command = [sys.executable, "-m", "kgpt2", "fit", str(recipe.path), "-o", "train.epochs=12", "--resume", "--out"]
     whole, killed = recipe.folder / "whole", recipe.folder / "killed"
     began = time.perf_counter()
     begun = subprocess.run([*command, str(whole)], check=True, capture_output=True, text=True)
@@ -241,3 +243,12 @@ def test_kills_at_any_moment(recipe):
     done = subprocess.run([*command, str(killed)], check=True, capture_output=True, text=True)
     assert "nothing to resume" in done.stderr
     shutil.rmtree(killed)
+
+
+def test_other_settings_are_repeated_in_bearable_length(tmp_path):
+    model = {"from_scratch": {"layers": 1, "heads": 2, "width": 16}}
+    then = Config.model_validate({"model": model, "data": {"source": "x" * 1_000_000}})
+    now = Config.model_validate({"model": model, "data": {"source": "poetry"}})
+    with pytest.raises(RequestError, match=r"data\.source") as caught:
+        require_the_same(tmp_path, then, now)
+    assert len(str(caught.value)) < 1000

@@ -27,7 +27,7 @@ def test_what_stands_at_a_place():
     slots = parse("2春pzRr。")
     assert [slot.given for slot in slots] == ["", "", "春", "", "", "", "", ""]
     assert [slot.tone for slot in slots[3:7]] == [LEVEL, OBLIQUE, LEVEL, OBLIQUE]
-    assert [slot.rhymes for slot in slots] == [False] * 5 + [True, True, False]
+    assert [slot.rhyme for slot in slots] == [""] * 5 + ["R", "r", ""]
     assert slots[0].tone == ANY
     assert slots[-1].mark == "。"
     assert lines_of(parse("2，3。")) == [[0, 1], [3, 4, 5]]
@@ -37,7 +37,7 @@ def test_what_stands_at_a_place():
     ("pattern", "words"),
     [
         ("", "neither a name"),
-        ("西江月", "neither a name"),
+        ("西江水", "neither a name"),
         ("，。", "neither a name"),
         ("春，夏", "neither a name"),
         ("7a", "'a' means nothing"),

@@ -8,7 +8,7 @@ from typing import Any
 from kgpt2.data.example import Report
 from kgpt2.data.template import listed
 from kgpt2.data.unpacked import BROKEN_GZIP, MAX_LINE, require_line, unpacked
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import open_regular
 
 TEXTS = ("documents", "title", "tldr", "id")
@@ -112,7 +112,7 @@ def _tidy(row: dict[str, Any]) -> Post:
     for column in _REQUIRED:
         if names.get(column, column) not in row:
             missing = names.get(column, column)
-            raise _BadRow("missing column", f"there is no column {missing!r}; there is {listed(row)}")
+            raise _BadRow("missing column", f"there is no column {quoted(missing)}; there is {listed(row)}")
     texts = {column: _text(row, names.get(column, column)) for column in TEXTS}
     return texts | {column: _number(row, column) for column in NUMBERS}
 
@@ -122,13 +122,13 @@ def _text(row: dict[str, Any], column: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _BadRow("wrong type", f"column {column!r} holds no text but a {type(value).__name__}")
+        raise _BadRow("wrong type", f"column {quoted(column)} holds no text but a {type(value).__name__}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise _BadRow("not UTF-8", f"column {column!r} holds half of a surrogate pair") from None
+        raise _BadRow("not UTF-8", f"column {quoted(column)} holds half of a surrogate pair") from None
     if "\0" in value:
-        raise _BadRow("NUL character", f"column {column!r} holds a NUL character, which no text does")
+        raise _BadRow("NUL character", f"column {quoted(column)} holds a NUL character, which no text does")
     return value.strip()
 
 
@@ -137,8 +137,8 @@ def _number(row: dict[str, Any], column: str) -> int | float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _BadRow("wrong type", f"column {column!r} holds no number but a {type(value).__name__}")
+        raise _BadRow("wrong type", f"column {quoted(column)} holds no number but a {type(value).__name__}")
     try:
         return plain_number(float(value))
     except OverflowError:
-        raise _BadRow("wrong type", f"column {column!r} holds a number that is too large") from None
+        raise _BadRow("wrong type", f"column {quoted(column)} holds a number that is too large") from None

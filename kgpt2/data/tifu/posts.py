@@ -11,7 +11,7 @@ from kgpt2.data.template import fields, fill
 from kgpt2.data.text_files import is_blank
 from kgpt2.data.tifu.json_lines import COLUMNS, PARTS, Post, read_posts
 from kgpt2.data.tifu.prepared import NAME, default_data_dir, download, prepared_folder, read_prepared
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.files import open_regular
 
 # Counted up where the same file would give other examples than before.
@@ -65,7 +65,7 @@ def open_tifu(part: str, path: Path | None, text: str | None, prompt: str | None
             if not is_blank(example.text):
                 yield example
             else:
-                report.bad("no text", f"{here}, {unit} {number}: nothing is left of {text!r} (data.text)")
+                report.bad("no text", f"{here}, {unit} {number}: nothing is left of {quoted(text)} (data.text)")
 
     return Source(spec, lambda: _digest(found(), [REVISION, part, text, prompt]), read)
 

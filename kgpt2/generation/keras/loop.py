@@ -151,6 +151,7 @@ def _take(state: State, logits: Tensor, draws: Draws, constants: Constants) -> S
     settings, history, place = constants.settings, state.history, constants.offset + state.place
     scores = processors.penalise_repetition(logits, state.seen, settings.repetition_penalty)
     scores = processors.ban_repeated_ngrams(scores, history, state.runs, settings.no_repeat_ngram)
+    scores = processors.ban_repeats(scores, history, place, constants.begins, settings.bans_repeats)
     scores = processors.ban_sequences(scores, history, place, settings.sequences)
     ids = ops.arange(logits.shape[1], dtype="int32")
     short = place - constants.start < settings.min_new_tokens

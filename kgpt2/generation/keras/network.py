@@ -23,10 +23,12 @@ class Network:
 
     Args:
         backbone: its layers are read, never called.
+        prompt_ids: of a tuned prompt; no text holds them.
     """
 
-    def __init__(self, backbone: keras_hub.models.GPT2Backbone) -> None:
+    def __init__(self, backbone: keras_hub.models.GPT2Backbone, prompt_ids: Sequence[int] = ()) -> None:
         self._backbone = backbone
+        self._no_target = np.isin(np.arange(backbone.vocabulary_size), prompt_ids) if prompt_ids else None
         self.context, self.vocabulary_size = backbone.max_sequence_length, backbone.vocabulary_size
         self.dtype = backbone.token_embedding.compute_dtype
         self._heads, self._head = backbone.num_heads, backbone.hidden_dim // backbone.num_heads
@@ -131,7 +133,12 @@ class Network:
             hidden = hidden + _dense(block._feedforward_intermediate_dense.activation(inner), layer["output"])
             filled.append(cached)
         last = self._norm(ops.reshape(hidden, (-1, rows, length))[:, :, -1], weights["norm"])
-        return ops.cast(ops.transpose(ops.matmul(weights["tokens"], last)), "float32"), filled
+        return self.without_prompt(ops.transpose(ops.matmul(weights["tokens"], last))), filled
+
+    def without_prompt(self, logits: Tensor) -> Tensor:
+        """Logits in float32, those of a tuned prompt's tokens minus infinity."""
+        logits = ops.cast(logits, "float32")
+        return logits if self._no_target is None else ops.where(self._no_target, -np.inf, logits)
 
     def _attention(
         self, projections: Tensor, rows: int, mask: Tensor, cached: tuple[Tensor, Tensor], place: Tensor

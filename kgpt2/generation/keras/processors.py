@@ -32,6 +32,7 @@ class TracedSettings(NamedTuple):
         p, min_p, typical_p: float32 `()`; 1, 0 and 1 cut nothing.
         temperature, repetition_penalty: float32 `()`.
         no_repeat_ngram, min_new_tokens: int32 `()`.
+        bans_repeats: bool `()`.
         end_id: int32 `()`.
         sequences: int32 `(number, longest)`, what is banned, `ANY` in front of shorter ones; the one shape that counts.
     """
@@ -44,6 +45,7 @@ class TracedSettings(NamedTuple):
     temperature: Tensor
     repetition_penalty: Tensor
     no_repeat_ngram: Tensor
+    bans_repeats: Tensor
     min_new_tokens: Tensor
     end_id: Tensor
     sequences: Tensor
@@ -63,6 +65,7 @@ def traced(settings: Settings, bans: Bans, vocabulary_size: int, end_id: int) ->
         temperature=np.float32(settings.temperature),
         repetition_penalty=np.float32(settings.repetition_penalty),
         no_repeat_ngram=np.int32(settings.no_repeat_ngram),
+        bans_repeats=np.bool_(settings.bans_repeats),
         min_new_tokens=np.int32(settings.min_new_tokens),
         end_id=np.int32(end_id),
         sequences=np.array(sequences, dtype=np.int32).reshape(-1, longest),
@@ -108,6 +111,29 @@ def ban_repeated_ngrams(logits: Tensor, history: Tensor, runs: Tensor, n: Tensor
         return _without(logits, _at_tokens(history, repeated, logits.shape[1]))
 
     return ops.cond(n > 0, banned, lambda: logits)
+
+
+def ban_repeats(logits: Tensor, history: Tensor, length: Tensor, begins: Tensor, wanted: Tensor) -> Tensor:
+    """As `processors.ban_repeats`.
+
+    Args:
+        logits: float32 `(rows, vocabulary)`.
+        history: int32 `(rows, places)`.
+        length: int32 `()`, the places filled.
+        begins: int32 `(rows,)`, the place at which each row's text begins.
+        wanted: bool `()`.
+    """
+
+    def banned() -> Tensor:
+        places = ops.arange(history.shape[1], dtype="int32")
+        text = ops.logical_and(places >= begins[:, None], places < length)
+        last = ops.slice(history, (0, length - 1), (history.shape[0], 1))
+        same = ops.logical_and(text, ops.equal(history, last))
+        once = ops.sum(ops.cast(same, "int32"), axis=-1, keepdims=True) == 1
+        held = ops.logical_and(text, ops.logical_not(ops.logical_and(same, once)))
+        return ops.where(_at_tokens(history, held, logits.shape[1]), _NONE, logits)
+
+    return ops.cond(wanted, banned, lambda: logits)
 
 
 def ban_sequences(logits: Tensor, history: Tensor, length: Tensor, sequences: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from kgpt2.checkpoints.special_tokens import prompt_ids_in
 from kgpt2.generation.keras.loop import CompiledLoop
 from kgpt2.generation.keras.network import Cache, Network, Weights
 from kgpt2.generation.keras.programs import Programs
@@ -48,11 +49,14 @@ class KerasRuntime:
         distribution: the devices that share the rows of a batch (JAX), which hold the task's variables each; None: one.
     """
 
+    joins = False
+
     def __init__(
         self, task: keras_hub.models.GPT2CausalLM, distribution: keras.distribution.DataParallel | None = None
     ):
         self._backbone = task.backbone
-        self._network = Network(task.backbone)
+        tokens = task.preprocessor.tokenizer.get_vocabulary() if task.preprocessor else []
+        self._network = Network(task.backbone, prompt_ids_in({token: index for index, token in enumerate(tokens)}))
         self._programs = Programs(task.backbone, distribution)
         self.context, self.vocabulary_size = self._network.context, self._network.vocabulary_size
         # torch computes as it goes, so that there is no loop to compile.
@@ -99,7 +103,7 @@ class KerasRuntime:
         mask = (np.arange(rounded)[None] < lengths[:, None]).astype("int32")
         hidden = self._backbone({"token_ids": token_ids, "padding_mask": mask})
         logits = self._backbone.token_embedding(hidden, reverse=True)
-        return _numpy(ops.cast(logits, "float32"))[: len(texts), :width]
+        return _numpy(self._network.without_prompt(logits))[: len(texts), :width]
 
 
 def all_devices() -> keras.distribution.DataParallel | None:

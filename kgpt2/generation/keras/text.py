@@ -16,7 +16,7 @@ from kgpt2.generation.rows import Row
 from kgpt2.generation.runtime import pad_left
 from kgpt2.generation.segment import Segment
 from kgpt2.models.backend import Tensor
-from kgpt2.verse.plan import Need
+from kgpt2.verse.rules import Need
 
 
 class Constants(NamedTuple):
@@ -29,6 +29,7 @@ class Constants(NamedTuple):
         width: int32 `()`, the place of the first new token.
         offset: int32 `()`, how many places of the texts lie before those of the cache.
         besides: bool `(needs, vocabulary)`, what will not do for each need; the first: where no form is asked for.
+        begins: int32 `(rows,)`, the place where each row's text begins, behind marks and keywords.
         start: int32 `(rows,)`, the place where each row's completion began.
         ends: int32 `(rows,)`, the place at which each row is full.
     """
@@ -39,6 +40,7 @@ class Constants(NamedTuple):
     width: Tensor
     offset: Tensor
     besides: Tensor
+    begins: Tensor
     start: Tensor
     ends: Tensor
 
@@ -86,6 +88,7 @@ class Text:
             width=np.int32(self.width),
             offset=np.int32(self._offset),
             besides=besides,
+            begins=self.width - _filled([row.length for row in rows], size),
             start=self.width - _filled([len(row.new) for row in rows], size),
             ends=self.width + left,
         )

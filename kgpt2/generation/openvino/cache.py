@@ -1,7 +1,8 @@
 """Compiled models on disk, so that the next process need not compile: bounded, and safe with several processes.
 
-They lie in `KGPT2_CACHE`, or `kgpt2` under `XDG_CACHE_HOME` (`~/.cache`). A file is written whole or not at all, and
-sealed: a damaged one is found. When all together are larger than `LIMIT`, those go that were used the longest ago.
+They lie in `KGPT2_CACHE`, or where the system keeps caches (`~/.cache/kgpt2` on Linux). A file is written whole or not
+at all, and sealed: a damaged one is found. When all together are larger than `LIMIT`, those go that were used the
+longest ago.
 """
 
 import contextlib

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.tensors import read_all
+from kgpt2.conversion.openvino.library import ov
 from kgpt2.generation.openvino import cache as compiled_cache
 from kgpt2.generation.openvino.graph import REVISION, build_graph
-from kgpt2.generation.openvino.library import ov
 from kgpt2.generation.runtime import pad_left, pad_right
 
 # How the matrices are kept, and the type in which the network computes.
@@ -50,11 +50,13 @@ class OpenVinoRuntime:
 
     compile_seconds = 0.0  # compiled before the first call
     loop = None  # the host takes each step
+    joins = True
 
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float32"):
         self.context = checkpoint.shape.max_sequence_length
         self.vocabulary_size = checkpoint.shape.vocabulary_size
         self.compilations = 0
+        self._no_target = list(checkpoint.tokenizer.prompt_ids)  # no text holds them
         self._model = self._compiled(checkpoint, dtype)
 
     def prefill(self, prompts: Sequence[Sequence[int]], capacity: int, rows: int) -> tuple[Logits, _Cache]:
@@ -62,7 +64,10 @@ class OpenVinoRuntime:
         return self._run(token_ids, np.arange(len(prompts), dtype=np.int32), self._empty(pads))
 
     def step(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache) -> tuple[Logits, _Cache]:
-        return self._run(token_ids[:, None], rows.astype(np.int32), dataclasses.replace(cache, pads=cache.pads[rows]))
+        # Whatever row a new one is put behind, all that lies there is padding to it.
+        pads = np.where(rows < 0, np.int32(cache.filled), cache.pads[rows])
+        goes_on = np.maximum(rows, 0).astype(np.int32)
+        return self._run(token_ids[:, None], goes_on, dataclasses.replace(cache, pads=pads))
 
     def logits(self, texts: Sequence[Sequence[int]]) -> Logits:
         token_ids = pad_right(texts, max(map(len, texts)))
@@ -88,6 +93,7 @@ class OpenVinoRuntime:
         }
         # A copy: the request writes the next logits into the same memory.
         logits: Logits = cache.request.infer(inputs, share_inputs=True, share_outputs=True)[0].copy()
+        logits[..., self._no_target] = -np.inf
         return logits
 
     def _compiled(self, checkpoint: Checkpoint, dtype: str) -> ov.CompiledModel:

@@ -1,0 +1,152 @@
+"""`kgpt2 verse`: a text against the rules, the forms that have names, and what a character rhymes with."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from kgpt2.cli import completing
+from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.help import Group
+from kgpt2.cli.language import told
+from kgpt2.cli.options import Choice
+from kgpt2.errors import RequestError, quoted
+
+if TYPE_CHECKING:
+    from kgpt2.verse.checked import Checked
+
+SYSTEMS = ("pingshui", "cilin", "modern", "off")
+
+
+@click.group("verse", cls=Group)
+def command() -> None:
+    """The rules of Chinese verse: check a text, look at the forms, look a rhyme up."""
+
+
+@command.command("check")
+@click.argument("text", metavar="TEXT|FILE")
+@click.option(
+    "--form",
+    default="",
+    shell_complete=completing.forms,
+    help="A name or a pattern that each text should have.  [default: whichever it has]",
+)
+@click.option(
+    "--rhyme",
+    type=Choice(SYSTEMS),
+    help="With modern, tones too.  [default: pingshui; cilin for a tune]",
+)
+@json_option
+@debug_option
+def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> None:
+    """Say of TEXT, or of each line of FILE, what it keeps and breaks: its form, tones, faults, licences and rhyme."""
+    from kgpt2.verse.check import check
+
+    checked = [check(one, form, rhyme or "") for one in _texts(text)]
+    for one in checked:
+        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one))
+
+
+@command.command("rhymes")
+@click.argument("character")
+@json_option
+@debug_option
+def rhymes_command(character: str, as_json: bool) -> None:
+    """Show the tones of CHARACTER, how often verse has each, and what it rhymes with."""
+    from kgpt2.verse.check import TONE_SIGNS
+    from kgpt2.verse.han import is_han
+    from kgpt2.verse.sounds import LEVEL, OBLIQUE, rhyme_uses, rhymes_of, tone_of, tone_uses
+    from kgpt2.verse.sounds import SYSTEMS as SYSTEM_TITLES
+
+    if not is_han(character):
+        raise RequestError(f"{quoted(character)}: one Chinese character will do")
+    level, oblique = tone_uses(character)
+    report = {
+        "character": character,
+        "tones": TONE_SIGNS[tone_of(character)],
+        "uses": {"level": level, "oblique": oblique},
+        "pingshui": sorted({*rhymes_of(character, LEVEL), *rhymes_of(character, OBLIQUE)}),
+        "cilin": sorted({*rhymes_of(character, LEVEL, "cilin"), *rhymes_of(character, OBLIQUE, "cilin")}),
+        "modern": sorted({*rhymes_of(character, LEVEL, "modern"), *rhymes_of(character, OBLIQUE, "modern")}),
+        "rhymed": rhyme_uses().get(character, {}),
+    }
+    if as_json:
+        click.echo(json.dumps(report, ensure_ascii=False))
+        return
+    click.echo(f"{character}  {report['tones']}  ({level:,} level and {oblique:,} oblique uses)")
+    for system, title in SYSTEM_TITLES.items():
+        click.echo(f"{title}  {'、'.join(report[system]) or '-'}")
+    for name, count in rhyme_uses().get(character, {}).items():
+        click.echo(f"  {name}  {count:,} times at the end of a line")
+
+
+@command.command("forms")
+@click.argument("name", required=False, shell_complete=completing.forms)
+@json_option
+@debug_option
+def forms_command(name: str | None, as_json: bool) -> None:
+    """List the forms that have names, or show the lines of one of them in each of its ways."""
+    from kgpt2.verse.meter import LINES, ORDERS, kinds_of, line_flags, regulated
+    from kgpt2.verse.notation import NAMED, lines_of, name_of, parse
+    from kgpt2.verse.tunes import tune_pattern, tunes
+
+    if name is None:
+        report = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
+        click.echo(
+            json.dumps(report, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in report.items())
+        )
+        return
+    form = parse(name)
+    signs = {1: "平", 2: "仄", 3: "中"}
+    lines = lines_of(form)
+    ways: list[list[str]] = []
+    if regulated(form):
+        for order in ORDERS:
+            pairs = zip(lines, kinds_of(order, len(lines)), strict=True)
+            flags = [line_flags(len(line), kind, LINES[kind][0]) for line, kind in pairs]
+            ways.append(["".join(signs[flag] for flag in line) for line in flags])
+    else:
+        ways.append(["".join(signs[form[place].tone] for place in line) for line in lines])
+    if as_json:
+        click.echo(json.dumps({"form": name_of(name), "ways": ways}, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join("\n".join(way) for way in ways))
+
+
+def _texts(given: str) -> Iterator[str]:
+    """The text, or those of a file, a line each.
+
+    Raises:
+        RequestError: the file cannot be read, or one of them holds no Chinese character.
+    """
+    from pathlib import Path
+
+    from kgpt2.files import read_text
+    from kgpt2.verse.han import is_han
+
+    named = os.path.isfile(given)
+    lines = read_text(Path(given), "file of verse").splitlines() if named else [" ".join(given.split())]
+    for number, line in enumerate(lines, 1):
+        if any(map(is_han, line)):
+            yield line
+        elif line.strip() or not named:
+            place = f"{given}, line {number}: " if named else ""
+            raise RequestError(f"{place}{quoted(line, 30)} holds no Chinese character; give a text, or a file of texts")
+
+
+def _shown(checked: "Checked") -> str:
+    """A text as people read it: under each line its tones."""
+    verdict = told("regulated" if checked.regulated else "not regulated")
+    rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
+    rows = [f"{checked.form}: {verdict}{rhyme}"]
+    for line in checked.lines:
+        said = "、".join((*line.faults, *line.licences))
+        rows += [f"  {line.text}  {line.type}", f"  {line.tones}  {said}".rstrip()]
+    for fault in checked.faults:
+        place = f", character {fault.place} ({fault.character})" if fault.place else ""
+        where = f"line {fault.line}{place}" if fault.line else "another form than was asked for"
+        rows.append(f"  {fault.kind}: {told(where)}")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,68 @@
+"""What is said of a text of verse: its lines, its rhyme, its faults."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something that a rule does not allow.
+
+    Attributes:
+        kind: 出律 (a wrong tone), 孤平, 三平尾, 大拗不救, 失对, 失粘, 出韵, 重韵, 同位重字, or 形式 (another form than
+            was asked for).
+        line: which line, from 1.
+        place: which character of it, from 1; 0: the line as a whole.
+        character: the character there.
+    """
+
+    kind: str
+    line: int
+    place: int = 0
+    character: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line and what is said of it.
+
+    Attributes:
+        text: its characters.
+        tones: of each, 平, 仄, 通 (either) or ？ (not known).
+        type: 甲, 乙, 丙 or 丁; "" where the form has no types.
+        faults, licences: their names.
+    """
+
+    text: str
+    tones: str
+    type: str = ""
+    faults: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Rhyme:
+    """What the lines rhyme on: its name ("": they share none), and what does not."""
+
+    name: str = ""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """A text and all that is said of it.
+
+    Attributes:
+        text: as it was given.
+        form: its name, or its shape.
+        regulated: it is a 绝句, 律诗, 排律 or couplet that keeps its tones and its rhyme.
+        lines: its lines.
+        rhyme: what they rhyme on.
+        faults: all of them, in the order of the rules.
+    """
+
+    text: str
+    form: str
+    regulated: bool
+    lines: tuple[Line, ...]
+    rhyme: Rhyme
+    faults: tuple[Fault, ...]

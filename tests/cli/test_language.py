@@ -1,0 +1,136 @@
+"""Under LANG=zh_* kgpt2 speaks Chinese; without it nothing changes; the catalogue has what the code says."""
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from kgpt2.cli.help import cells
+from kgpt2.cli.language import catalogue, is_chinese, told
+from tests.conftest import ROOT
+
+POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
+# What a writer of verse types first, wrong and right; the status; words of the answer.
+COMMANDS = [
+    (("--help",), 0, "用模型续写每个 PROMPT。"),
+    (("generate", "--help"), 0, "藏头：每行开头的字。"),
+    (("generat", "春风"), 2, "没有命令 'generat'，是否想用 'generate'？"),
+    (("generate",), 2, "没有提示：请写 kgpt2 generate"),
+    (("generate", "春风", "--form", "七言"), 2, "既不是已知的体裁，也不是留有空位的格式"),
+    (("generate", "春风", "--form", "七绝", "--rhyme", "东东"), 2, "没有韵 '东东'"),
+    (("generate", "床前明月光", "--form", "五绝", "--tones", "严"), 2, "处不合任何平仄谱：'光'是平，此处应为仄"),
+    (("generate", "床前明月光疑", "--form", "五绝"), 2, "第 1 行第 5 字后是 '疑'，应为 '，'"),
+    (("generate", "春风", "--tones", "严"), 2, "tones 要有体裁才有意义，请加上体裁"),
+    (("generate", "春", "--temperature", "0"), 2, "须为从 1e-06 到 1e+06 的数（或用 greedy）"),
+    (("generate", "春", "--k", "many"), 2, "'--k' 的值无效：'many' 不是整数。"),
+    (("generate", "春", "--model", "minizh"), 2, "既没有这个文件夹，也不是已知的名字"),
+    (("generate", "床前明月光", "--seed", "1"), 0, "注意：这是首句，故写成五绝，依平仄押韵，8 首中选优"),
+    (("generate", "春风", "--form", "绝句", "--seed", "1"), 0, "注意：绝句：取 七绝"),
+    (("generate", "abc", "--max-new-tokens", "2", "--seed", "1"), 0, "模型不认得 abc，读作 [UNK]（它只读过古诗词"),
+    (("verse", "check", POEM), 0, "五绝: 不合律，韵 下平声七阳"),
+    (("verse", "rhymes", "ab"), 2, "'ab'：请写一个汉字"),
+    (("models",), 0, "MODEL 也可以是文件夹"),
+    (("serve", "--host", "0.0.0.0"), 2, "别人能访问这个地址，而没有设密钥"),
+]
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.delenv("LC_MESSAGES", raising=False)
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+
+
+@pytest.mark.parametrize(("arguments", "status", "words"), COMMANDS, ids=[" ".join(one[0]) for one in COMMANDS])
+def test_a_verse_writers_first_commands_are_answered_in_chinese(kgpt2, chinese, arguments, status, words):
+    result = kgpt2(*arguments)
+    assert result.status == status, result.err
+    assert words in result.out + result.err
+    if status:
+        assert result.err.startswith("kgpt2: ")
+        assert len(result.err.splitlines()) <= 2
+
+
+def test_the_last_line_is_the_speed_in_chinese(kgpt2, chinese):
+    said = kgpt2("generate", "春", "--max-new-tokens", "2", "--seed", "1").err.splitlines()
+    assert re.fullmatch(r"[\d.]+ 秒写出 2 个词元：每秒 [\d.]+ 个（启动 [\d.]+ 秒）", said[-1])
+
+
+@pytest.mark.parametrize("name", ["generate", "serve", "models", "verse"])
+def test_help_is_chinese_and_fits(kgpt2, chinese, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = kgpt2(name, "--help").out.splitlines()
+    assert lines[0].startswith("用法：")
+    assert max(map(cells, lines)) <= 80
+    # Names of options and what they take stay as they are typed; all that is said of them is Chinese.
+    meanings = [re.split(r" {2,}", line.strip())[-1] for line in lines if line.startswith("  ")]
+    assert all(re.search(r"[\u4e00-\u9fff]|^[\w. ：）\]-]+$|^[-<(]", meaning) for meaning in meanings), meanings
+
+
+def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):
+    command = ("generate", "春风", "--form", "七绝", "--seed", "1")
+    own = kgpt2(*command).out, kgpt2(*command, "--json").out, kgpt2("verse", "check", POEM, "--json").out
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    assert own == (kgpt2(*command).out, kgpt2(*command, "--json").out, kgpt2("verse", "check", POEM, "--json").out)
+    json.loads(own[1])
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, True),
+        ({"LANG": "zh_TW"}, True),
+        ({"LANG": "en_US.UTF-8"}, False),
+        ({}, False),
+        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, False),
+        ({"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "en_US"}, True),
+    ],
+)
+def test_the_locale_is_read_as_the_c_library_reads_it(monkeypatch, locale, expected):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+        if name in locale:
+            monkeypatch.setenv(name, locale[name])
+    assert is_chinese() is expected
+    assert (told("interrupted") == "interrupted") is not expected
+
+
+def test_without_a_chinese_locale_nothing_changes(kgpt2, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    for arguments, *_ in COMMANDS:
+        result = kgpt2(*arguments)
+        said = [
+            line for line in (result.out + result.err).splitlines() if line.startswith(("kgpt2:", "note:", "Usage:"))
+        ]
+        assert not any("：" in line or "没有" in line for line in said)
+
+
+def spoken() -> str:
+    """All that the code and click can say, `{}` where values stand."""
+    found = []
+    for path in [*(ROOT / "kgpt2").rglob("*.py"), *Path(inspect.getfile(click)).parent.glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found += [node.value, " ".join(node.value.split())]
+    return "\0".join(found)
+
+
+def test_every_sentence_of_the_catalogue_is_one_that_the_code_says():
+    """A sentence that was changed in the code has to be changed in kgpt2/assets/locale/zh_CN.po."""
+    said = spoken()
+    parts = {part.strip(" ()") for english in catalogue() for part in english.strip(". :").split("{}")}
+    assert [part for part in parts if part not in said] == []
+    assert all(re.search("[\u4e00-\u9fff]", chinese.replace("：", "一")) for chinese in catalogue().values())
+
+
+def test_the_catalogue_is_one_of_gettext(tmp_path):
+    text = (ROOT / "kgpt2/assets/locale/zh_CN.po").read_text("utf-8")
+    assert text.count("\nmsgid ") == text.count("\nmsgstr ") == len(catalogue()) + 1
+    assert '"Content-Type: text/plain; charset=UTF-8\\n"' in text

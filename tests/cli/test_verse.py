@@ -1,0 +1,58 @@
+"""`kgpt2 verse`: texts against the rules, forms and rhymes."""
+
+import json
+
+import pytest
+
+POEM = "渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。"
+
+
+def test_a_text_in_json_and_as_people_read_it(kgpt2):
+    result = kgpt2("verse", "check", POEM, "--json")
+    found = json.loads(result.out)
+    assert list(found) == ["text", "form", "regulated", "lines", "rhyme", "faults"]
+    assert list(found["lines"][0]) == ["text", "tones", "type", "faults", "licences"]
+    assert found["faults"] == [{"kind": "失粘", "line": 3, "place": 0, "character": ""}]
+    assert found["rhyme"] == {"name": "上平声十一真", "faults": []}
+    assert (result.status, found["regulated"]) == (0, False)
+    shown = kgpt2("verse", "check", POEM)
+    assert shown.status == 0
+    assert "七绝: not regulated, rhyme 上平声十一真" in shown.out
+    assert "失粘: line 3" in shown.out
+
+
+def test_a_file_a_line_a_text(kgpt2, tmp_path):
+    file = tmp_path / "poems.txt"
+    file.write_text(f"{POEM}\n\n白日依山尽，黄河入海流。欲穷千里目，更上一层楼。\n", "utf-8")
+    result = kgpt2("verse", "check", file, "--json")
+    assert [json.loads(line)["regulated"] for line in result.out.splitlines()] == [False, True]
+    file.write_text(f"{POEM}\nno verse\n", "utf-8")
+    result = kgpt2("verse", "check", file, "--json")
+    assert (result.status, result.out) == (2, "")
+    assert f"{file}, line 2" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "spring"], "holds no Chinese character"),
+        (["check", POEM, "--form", "nonsense"], "--form 'nonsense'"),
+        (["check", POEM, "--rhyme", "x"], "--rhyme"),
+        (["rhymes", "春风"], "one Chinese character"),
+        (["forms", "春"], "neither a name"),
+    ],
+)
+def test_what_cannot_be(kgpt2, arguments, words):
+    result = kgpt2("verse", *arguments)
+    assert result.status == 2
+    assert words in result.err
+
+
+def test_forms_and_rhymes(kgpt2):
+    assert "七律" in kgpt2("verse", "forms").out
+    ways = json.loads(kgpt2("verse", "forms", "五绝", "--json").out)["ways"]
+    assert ways[0] == ["中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平"]
+    assert len(ways) == 4
+    found = json.loads(kgpt2("verse", "rhymes", "天", "--json").out)
+    assert (found["tones"], found["pingshui"]) == ("平", ["下平声一先"])
+    assert found["uses"]["level"] > 1000 * found["uses"]["oblique"] / 2

@@ -1,0 +1,89 @@
+"""Famous poems, of which the handbooks say what they keep and break."""
+
+import pytest
+
+from kgpt2.verse.check import check
+
+
+def kinds(text: str, **options) -> list[tuple[str, int]]:
+    return [(fault.kind, fault.line) for fault in check(text, **options).faults]
+
+
+REGULATED = {
+    "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。": "五绝",
+    "月落乌啼霜满天，江枫渔火对愁眠。姑苏城外寒山寺，夜半钟声到客船。": "七绝",
+    "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。": "五律",
+    "风急天高猿啸哀，渚清沙白鸟飞回。无边落木萧萧下，不尽长江滚滚来。万里悲秋常作客，百年多病独登台。"
+    "艰难苦恨繁霜鬓，潦倒新停浊酒杯。": "七律",
+    "向晚意不适，驱车登古原。夕阳无限好，只是近黄昏。": "五绝",
+    "移舟泊烟渚，日暮客愁新。野旷天低树，江清月近人。": "五绝",
+    "春满神州花似锦-福临大地柳如烟": "对联",
+}
+
+
+@pytest.mark.parametrize("text", REGULATED, ids=lambda text: text[:5])
+def test_regulated_verse(text):
+    found = check(text)
+    assert (found.form, found.regulated, found.faults) == (REGULATED[text], True, ())
+    assert all(len(line.tones) == len(line.text) for line in found.lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。", [("失粘", 3)]),
+        ("独怜幽草涧边生，上有黄鹂深树鸣。春潮带雨晚来急，野渡无人舟自横。", [("失粘", 3)]),
+        ("白日依山尽，黄河入海流。欲穷千里目，更上一层山。", [("出韵", 4)]),
+        ("白日依山尽，黄河入海流。欲穷千里目，更上海东流。", [("重韵", 4)]),
+        ("白日依山尽，夜河入海流。欲穷千里目，更上一层楼。", [("孤平", 2)]),
+        ("白日依山尽，黄河入海流。欲穷千里目，更上高层楼。", [("三平尾", 4)]),
+        ("向晚意不适，驱车到古原。夕阳无限好，只是近黄昏。", [("大拗不救", 1)]),
+        ("白日依山尽，黄河入海流。欲穷千里目，更上一月楼。", [("出律", 4)]),
+        ("春满神州花似锦-春临大地柳如烟", [("同位重字", 2)]),
+        ("春满神州花似锦-福临大地柳如雪", [("出律", 2)]),
+    ],
+)
+def test_faults_by_name(text, faults):
+    assert kinds(text) == faults
+    assert check(text).regulated == all(kind in ("重韵", "同位重字") for kind, _ in faults)
+
+
+def test_licences_by_name():
+    found = check("离离原上草，一岁一枯荣。野火烧不尽，春风吹又生。远芳侵古道，晴翠接荒城。又送王孙去，萋萋满别情。")
+    assert found.regulated
+    assert [line.licences for line in found.lines[2:4]] == [("大拗",), ("对句救",)]
+    assert "".join(line.type for line in found.lines) == "丙丁甲乙丙丁甲乙"
+    assert found.rhyme.name == "下平声八庚"
+    for text, place, name in (
+        ("移舟泊烟渚，日暮客愁新。野旷天低树，江清月近人。", 0, "锦鲤翻波"),
+        ("故人具鸡黍，邀我至田家。绿树村边合，青山郭外斜。", 0, "锦鲤翻波"),
+        ("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。", 2, "小拗"),
+    ):
+        assert check(text).lines[place].licences == (name,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
+        "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。",
+        "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。",
+    ],
+)
+def test_old_style_verse_is_not_regulated(text):
+    assert not check(text).regulated
+
+
+def test_forms_that_are_asked_for_and_notes_that_are_not_verse():
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    assert kinds(text, form="七绝") == [("形式", 0)]
+    assert kinds(text, form="五绝") == []
+    assert check(text.replace("流。", "流（一作：留）。")).regulated
+    assert check("江南好，风景旧曾谙。").form == "3，5。"
+    assert check("江南好，风景旧曾谙。").regulated is False
+    assert check(text, rhyme="off").rhyme.name == ""
+
+
+def test_the_first_line_may_rhyme_with_a_neighbour():
+    text = "众芳摇落独暄妍，占尽风情向小园。疏影横斜水清浅，暗香浮动月黄昏。"
+    assert [(fault.line, fault.character) for fault in check(text).rhyme.faults] == []

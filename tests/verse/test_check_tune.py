@@ -1,0 +1,60 @@
+"""Famous ci keep their tunes; one changed character is found at its place."""
+
+import json
+
+import pytest
+
+from kgpt2.verse.check import check
+
+CI = {
+    "如梦令": "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起一滩鸥鹭。",
+    "浣溪沙": "漠漠轻寒上小楼，晓阴无赖似穷秋。淡烟流水画屏幽。自在飞花轻似梦，无边丝雨细如愁。宝帘闲挂小银钩。",
+    "菩萨蛮": (
+        "平林漠漠烟如织，寒山一带伤心碧。暝色入高楼，有人楼上愁。玉阶空伫立，宿鸟归飞急。何处是归程，长亭更短亭。"
+    ),
+    "西江月": (
+        "明月别枝惊鹊，清风半夜鸣蝉。稻花香里说丰年，听取蛙声一片。"
+        "七八个星天外，两三点雨山前。旧时茅店社林边，路转溪桥忽见。"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CI)
+def test_a_tune_is_found_and_kept(name):
+    for form in ("", name):
+        found = check(CI[name], form)
+        assert (found.form, found.regulated) == (name, True)
+        assert {fault.kind for fault in found.faults} <= {"重韵"}
+
+
+def test_level_and_oblique_rhyme_together():
+    assert check(CI["西江月"]).rhyme.name == "第七部"
+    assert check(CI["菩萨蛮"]).rhyme.name.count("、") >= 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "line", "place"),
+    [("小银钩", "小银谁", "出韵", 6, 7), ("似穷秋", "似水秋", "出律", 2, 6), ("画屏幽", "画屏去", "出律", 3, 7)],
+)
+def test_what_a_ci_breaks(old, new, kind, line, place):
+    found = check(CI["浣溪沙"].replace(old, new), "浣溪沙")
+    assert not found.regulated
+    assert (kind, line, place, new[place - 5]) in [
+        (one.kind, one.line, one.place, one.character) for one in found.faults
+    ]
+
+
+def test_another_tune_is_another_form():
+    assert check(CI["西江月"], "浣溪沙").faults[0].kind == "形式"
+
+
+def test_a_quatrain_is_never_taken_for_a_tune():
+    assert check("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。").form == "七绝"
+
+
+def test_what_is_written_keeps_its_tune(kgpt2):
+    told = kgpt2("generate", "", "--form", "西江月", "-n", 4, "--seed", 3, "--json")
+    for line in told.out.splitlines():
+        found = json.loads(kgpt2("verse", "check", json.loads(line)["text"], "--form", "西江月", "--json").out)
+        assert found["form"] == "西江月"
+        assert found["faults"] == []
