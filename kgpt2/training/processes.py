@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import os
 import select
-import signal
 import socket
 import sys
 import threading
@@ -20,6 +19,7 @@ import keras
 
 from kgpt2 import interrupts
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.training.agreement import SIZE, Agreement
 
 _PREFIX = "KERAS_DISTRIBUTION_"
 LOST = "another process of this run has ended\n--resume, on each of them, goes on from the last checkpoint"
@@ -39,7 +39,7 @@ def meet() -> None:
     import jax
 
     if _party is not None:
-        _party.parted = False
+        _party.begin()
     if jax.distributed.is_initialized() or not any(name.startswith(_PREFIX) for name in os.environ):
         return
     addresses = os.environ.get(f"{_PREFIX}JOB_ADDRESSES", "").split(",")
@@ -57,6 +57,8 @@ def meet() -> None:
         return
     _party = Party(place, number, count)
     _party.gather()
+    _party.begin()
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM away; `Agreement` is ours
     keras.distribution.initialize(f"127.0.0.1:{_party.port}", count, number)
     _party.shielded = True
 
@@ -69,12 +71,7 @@ def asked_to_stop(step: int) -> bool:
     """
     if _party is None:
         return interrupts.came()
-    from jax.experimental import multihost_utils
-
-    if interrupts.came():
-        # JAX listens for this signal alone, and sees to it that the processes stop after the same step.
-        os.kill(os.getpid(), signal.SIGTERM)
-    reached = multihost_utils.reached_preemption_sync_point(step)
+    reached = _party.agreement.reached(step, interrupts.came())
     if reached:
         _party.part()
     return reached
@@ -108,6 +105,7 @@ class Party:
 
     Attributes:
         lines: to process 0, or from the others to it.
+        agreement: on the step after which to stop.
         port: where JAX's service (process 0) or the way to it (others) is, on this machine.
         shielded: JAX is connected, and must not see a connection close.
         parted: the others may end, and this process may in good order.
@@ -119,6 +117,7 @@ class Party:
         self.shielded, self.parted, self.lost, self.status = False, False, threading.Event(), 1
         self._place, self._leads, self._others = place, number == 0, count - 1
         self.lines: list[socket.socket] = []
+        self.agreement = Agreement(count, self._leads, self._tell, self.lost.is_set)
         inner = socket.create_server(("127.0.0.1", 0))
         self.port = inner.getsockname()[1]
         if self._leads:
@@ -146,6 +145,11 @@ class Party:
             time.sleep(0.1)
         for line in self.lines:
             _thread(self._watch, line)
+
+    def begin(self) -> None:
+        """Here begins a run: who leaves now leaves before its end."""
+        self.parted = False
+        self.agreement.begin()
 
     def part(self) -> None:
         """From here on the others may end."""
@@ -181,10 +185,17 @@ class Party:
                 self.lines.append(line)
         return bool(self.lines) and bool(select.select(self.lines, [], [], 0)[0]) and not _is_closed(self.lines[0])
 
+    def _tell(self, message: bytes) -> None:
+        for line in self.lines:
+            with contextlib.suppress(OSError):  # it is noticed soon
+                line.sendall(message)
+
     def _watch(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while line.recv(1):
-                pass
+            if not self._leads:
+                line.recv(1)  # the answer, that all are there
+            while len(message := line.recv(SIZE, socket.MSG_WAITALL)) == SIZE:
+                self.agreement.hear(message)
         self.lost.set()
         # A computation that waits for the one who left may never fail: then this ends it.
         time.sleep(_GRACE)
