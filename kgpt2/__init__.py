@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kgpt2.generation.rows import Generation
     from kgpt2.training.fit import fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Config",

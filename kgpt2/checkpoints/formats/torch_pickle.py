@@ -2,7 +2,7 @@
 
 A pickle is a program for a small stack machine, and Python's own machine lets that program call anything. The one here
 knows the instructions that `torch.save` writes for a state dict, builds plain values from them, and turns a call into
-data: of the functions that a state dict names it knows four, by name, and calls none of them.
+data: of the functions that a state dict names it knows five, by name, and calls none of them.
 Source of the instructions: the standard library's `pickletools`.
 """
 
