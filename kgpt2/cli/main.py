@@ -87,9 +87,7 @@ def main() -> NoReturn:
     except MemoryError:
         status = _report("not enough memory", 1)
     except Exception as error:
-        if os.path.expanduser("~") == "~":  # a library looked for it
-            sys.exit(_report("this user has no home directory\nHOME=FOLDER names one", 2))
-        status = _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)
+        status = _unexpected(error)
     _flush()
     sys.exit(status)
 
@@ -140,6 +138,14 @@ def _flush() -> None:
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, ModuleNotFoundError):
+        return _report(f"{error.name} is not installed here, and this needs it\n`pip install kgpt2` brings it", 2)
+    if os.path.expanduser("~") == "~":  # a library looked for it
+        return _report("this user has no home directory\nHOME=FOLDER names one", 2)
+    return _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)
 
 
 def _report(message: str, status: int) -> int:
