@@ -1,7 +1,7 @@
-"""benchmarks/RESULTS.md, one page made of the JSON files in benchmarks/records: nothing in it is typed by hand.
+"""benchmarks/RESULTS.md and docs/images/speed.svg, made of the JSON files in benchmarks/records, not by hand.
 
 python -m benchmarks.report
-python -m benchmarks.report --check   # exit status 1 where RESULTS.md is not what the files say
+python -m benchmarks.report --check   # exit status 1 where they are not what the files say
 python -m benchmarks.report generation gpu_decode   # every figure of some records, as tables
 """
 
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.pictures import IMAGES, speed
 from kgpt2.bench.environment import PACKAGES
 
 HERE = Path(__file__).parent
@@ -37,10 +38,11 @@ def main() -> None:
     if options.names:
         print(document([HERE / "records" / f"{name}.json" for name in options.names]))
         return
-    text = page(sorted((HERE / "records").glob("*.json")))
+    made = {RESULTS: page(sorted((HERE / "records").glob("*.json"))), IMAGES / "speed.svg": speed()}
     if options.check:
-        raise SystemExit(int(not RESULTS.exists() or RESULTS.read_text("utf-8") != text))
-    RESULTS.write_text(text, "utf-8")
+        raise SystemExit(int(any(not path.exists() or path.read_text("utf-8") != text for path, text in made.items())))
+    for path, text in made.items():
+        path.write_text(text, "utf-8")
 
 
 def page(paths: Sequence[Path]) -> str:
