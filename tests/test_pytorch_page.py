@@ -20,7 +20,8 @@ from transformers import AutoModelForCausalLM
 model = AutoModelForCausalLM.from_pretrained("couplet")
 asked = {"max_new_tokens": 12, "no_repeat_ngram_size": 2}
 theirs = model.generate(ids, do_sample=False, **asked)[0, ids.shape[1]:].tolist()
-ours = lm.generate("春满神州花似锦-", sampler="greedy", max_new_tokens=12, no_repeat_ngram=2)[0].token_ids[ids.shape[1]:]
+found = lm.generate("春满神州花似锦-", sampler="greedy", max_new_tokens=12, no_repeat_ngram=2)
+ours = found[0].token_ids[ids.shape[1]:]
 assert len(ours) > 5
 assert theirs[:len(ours)] == list(ours), (theirs, ours)
 state = torch.load("last_model.pth", weights_only=True)
