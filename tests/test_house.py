@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
-GROUND = ("cache", "outputs", "writing", "files", "encodings", "locks", "interrupts", "progress", "errors")
+GROUND = (
+    *("cache", "drawing", "outputs", "extras", "writing", "files", "encodings", "locks", "interrupts"),
+    *("progress", "errors"),
+)
 ROOMS = [
     "cli",
     "serve",

@@ -16,6 +16,7 @@ from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.hugging_face import HuggingFaceFolder
 from kgpt2.conversion.convert import convert
 from kgpt2.errors import RequestError
+from kgpt2.extras import how_to_install
 
 if TYPE_CHECKING:
     from kgpt2.bench.parity import Parity
@@ -85,7 +86,7 @@ def require_torch() -> None:
     for package in ("torch", "transformers"):
         if importlib.util.find_spec(package) is None:
             raise RequestError(
-                f"{package}: is not installed, and there is nothing to compare with\npip install 'kgpt2[torch]'"
+                f"{package}: is not installed, and there is nothing to compare with\n{how_to_install('torch')}"
             )
 
 

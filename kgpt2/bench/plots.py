@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from kgpt2.bench.comparison import SIDES
 from kgpt2.bench.turns import Spread
+from kgpt2.drawing import new_figure, save_figure
 from kgpt2.errors import RequestError
-from kgpt2.writing import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FORMATS = ("png", "svg", "pdf")
 COLOURS = {"keras": "tab:blue", "torch": "tab:orange", "kerashub": "tab:gray"}
@@ -25,7 +25,7 @@ def require_format(path: str) -> None:
 def draw_throughput(report: Mapping[str, Any], path: Path) -> None:
     """Tokens per second of each row, with the range of its rounds."""
     rows = report["rows"]
-    figure = Figure(figsize=(8, 1.5 + 0.35 * len(rows)), layout="constrained")
+    figure = new_figure(figsize=(8, 1.5 + 0.35 * len(rows)), layout="constrained")
     axes = figure.subplots()
     varying = [name for name in ("prompt_tokens", "new_tokens", "dtype", "runtime") if len({r[name] for r in rows}) > 1]
     labels = [
@@ -37,13 +37,13 @@ def draw_throughput(report: Mapping[str, Any], path: Path) -> None:
     _bars(axes, labels, [row["tokens_per_second"] for row in rows], colours)
     axes.set_xlabel("new tokens per second (median of the rounds, and their range)")
     axes.set_title(f"{report['model']}: {report['environment']['machine']}", fontsize="medium")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_article(report: Mapping[str, Any], path: Path) -> None:
     """The seconds of the tutorial's calls: compiling, and writing."""
     calls = report["article"]["calls"]
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure = new_figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     labels = [call["call"] for call in calls]
     compiling = [call["compiling_share"] * call["seconds"] for call in calls]
@@ -56,13 +56,13 @@ def draw_article(report: Mapping[str, Any], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("seconds of generate, KerasHub")
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_comparison(report: Mapping[str, Any], path: Path) -> None:
     """Each task and batch: tokens per second of the sides, side by side."""
     rows = report["rows"]
-    figure = Figure(figsize=(4 * len(rows), 3.6), layout="constrained")
+    figure = new_figure(figsize=(4 * len(rows), 3.6), layout="constrained")
     for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
         sides = [side for side in SIDES if side in row]
         labels = [f"{SIDES[side]}\n{row[side]['ratio']:.2f} x" for side in sides]
@@ -70,10 +70,10 @@ def draw_comparison(report: Mapping[str, Any], path: Path) -> None:
         axes.set_xlabel("tokens per second")
         axes.set_title(f"{row['task']}, batch {row['batch']}", fontsize="medium")
     figure.suptitle(f"{report['model']}: {report['environment']['machine']}", fontsize="medium")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Spread], colours: Sequence[str]) -> None:
+def _bars(axes: "Axes", labels: Sequence[str], rates: Sequence[Spread], colours: Sequence[str]) -> None:
     medians = [rate["median"] for rate in rates]
     below = [rate["median"] - rate["min"] for rate in rates]
     above = [rate["max"] - rate["median"] for rate in rates]
@@ -85,8 +85,3 @@ def _bars(axes: Axes, labels: Sequence[str], rates: Sequence[Spread], colours: S
 
 def _plain(name: str) -> str:
     return name.replace("_tokens", "").replace("_", " ")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".").lower(), dpi=120)

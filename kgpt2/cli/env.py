@@ -3,12 +3,14 @@
 import json
 import os
 import platform
+from collections.abc import Sequence
 
 import click
 
 from kgpt2 import __version__
-from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.console import debug_option, json_option, say
 from kgpt2.cli.options import bring_up_keras
+from kgpt2.extras import extras, how_to_install, missing, version_of
 
 PACKAGES = (
     "keras",
@@ -35,7 +37,7 @@ PACKAGES = (
 @json_option
 @debug_option
 def command(as_json: bool) -> None:
-    """Show versions and devices, for bug reports."""
+    """Show versions, extras and devices, for bug reports."""
     bring_up_keras()
     import keras
 
@@ -46,21 +48,25 @@ def command(as_json: bool) -> None:
         "cpus": os.cpu_count(),
         "backend": keras.config.backend(),
         "devices": keras.distribution.list_devices(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
+        "extras": {extra: {"installed": not absent, "missing": absent} for extra, absent in _missing().items()},
     }
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
         return
-    for name, value in {**report, **report.pop("packages")}.items():
+    packages, wanted = report.pop("packages"), report.pop("extras")
+    lines = {**report, **packages, **{f"[{extra}]": _told(found["missing"]) for extra, found in wanted.items()}}
+    for name, value in lines.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        if name != "packages":
-            click.echo(f"{name:20} {'not installed' if shown is None else shown}")
+        click.echo(f"{name:20} {'not installed' if shown is None else shown}")
+    if lacking := [extra for extra, found in wanted.items() if found["missing"]]:
+        say(f"an extra is added so: {how_to_install(lacking[0])}")
 
 
-def _version(name: str) -> str | None:
-    import importlib.metadata
+def _missing() -> dict[str, list[str]]:
+    """What each extra lacks here."""
+    return {extra: missing(extra) for extra in extras()}
 
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+
+def _told(missing: Sequence[str]) -> str:
+    return f"not there: {', '.join(missing)}" if missing else "installed"

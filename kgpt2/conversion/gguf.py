@@ -14,6 +14,7 @@ import numpy as np
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.extras import how_to_install
 
 if TYPE_CHECKING:
     import gguf
@@ -57,7 +58,7 @@ def require_gguf(checkpoint: Checkpoint) -> None:
     """
     _bpe_tokenizer(checkpoint)
     if importlib.util.find_spec("gguf") is None:
-        raise WorkError('the package gguf is missing\ninstall it: pip install "kgpt2[gguf]"')
+        raise WorkError(f"the package gguf is missing\n{how_to_install('gguf')}")
 
 
 def _bpe_tokenizer(checkpoint: Checkpoint) -> BpeTokenizer:

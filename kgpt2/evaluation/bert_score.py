@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgpt2.errors import RequestError
+from kgpt2.extras import how_to_install
 
 BATCH = 32
 
@@ -37,7 +38,7 @@ def bert_score(
         import torch
         from transformers import AutoModel, AutoTokenizer
     except ImportError:
-        raise RequestError("BERTScore needs PyTorch and transformers\npip install 'kgpt2[torch]'") from None
+        raise RequestError(f"BERTScore needs PyTorch and transformers\n{how_to_install('torch')}") from None
     if not Path(model).is_dir():
         raise RequestError(f"{model}: not a folder; BERTScore needs a BERT in transformers' format")
     try:

@@ -11,7 +11,9 @@ from typing import Any
 
 from kgpt2.cache import cache_folder, drop_damaged_programs, processor, tell_unkept, trim
 from kgpt2.data.quiet import quiet
+from kgpt2.drawing import import_matplotlib
 from kgpt2.errors import RequestError
+from kgpt2.extras import extras, how_to_install
 
 # An array of whichever backend Keras runs on; none of their types is Keras' own.
 Tensor = Any
@@ -24,6 +26,8 @@ def _import_backend() -> None:
     tensorflow_here = importlib.util.find_spec("tensorflow") is not None
     with quiet(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")  # of a notebook without ipywidgets
+        if "MPLBACKEND" in os.environ:
+            import_matplotlib()  # Keras does, also by way of TensorFlow, and would end where there is no such backend
         if tensorflow_here:
             import tensorflow as tf
 
@@ -31,10 +35,11 @@ def _import_backend() -> None:
         try:
             import keras
         except ModuleNotFoundError as error:
+            known = error.name if error.name in extras() else None
             chosen = os.environ.get("KERAS_BACKEND") or "keras.json"
             raise RequestError(
                 f"{chosen} asks for a Keras backend that is not installed (no module {error.name!r})\n"
-                f"install it (pip install 'kgpt2[{error.name}]') or choose another: KERAS_BACKEND=tensorflow"
+                f"{f'{how_to_install(known)}, or ' if known else ''}choose another: KERAS_BACKEND=tensorflow"
             ) from None
         if tensorflow_here and keras.config.backend() != "tensorflow":
             # TensorFlow only prepares data then, and would take the accelerator's memory for itself.

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from kgpt2.errors import RequestError
+from kgpt2.extras import how_to_install
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -46,4 +47,4 @@ def app(
 
 def missing(error: ModuleNotFoundError) -> RequestError:
     """What to tell of a package that is not installed."""
-    return RequestError(f'serve: {error.name} is not installed here\npip install "kgpt2[serve]"')
+    return RequestError(f"serve: {error.name} is not installed here\n{how_to_install('serve')}")

@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
-from kgpt2.writing import whole_file
+from kgpt2.drawing import new_figure, save_figure
 
 
 def draw_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -17,8 +14,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         rows: of metrics.csv, one or more.
         path: of the PNG.
     """
-    # A figure of its own: pyplot would keep it, and look for a display.
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = new_figure(figsize=(8, 6), layout="constrained")
     losses, rates = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     steps = [row["step"] for row in rows]
     losses.plot(steps, [row["loss"] for row in rows], marker=".", label="training (mean since the last point)")
@@ -34,8 +30,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     rates.set_xlabel("step (optimizer updates)")
     rates.set_ylim(bottom=0)
     rates.ticklabel_format(axis="y", scilimits=(-3, 3))
-    rates.xaxis.set_major_locator(MaxNLocator(integer=True))
+    rates.xaxis.get_major_locator().set_params(integer=True)
     for axes in (losses, rates):
         axes.grid(alpha=0.3)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    save_figure(figure, path)

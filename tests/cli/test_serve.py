@@ -11,6 +11,8 @@ import sys
 import httpx
 import pytest
 
+from kgpt2.extras import how_to_install
+
 pytest.importorskip("uvicorn")
 
 
@@ -38,7 +40,7 @@ def test_a_missing_extra_is_named(process, package):
     program = f"import sys; sys.modules['{package}'] = None; sys.argv = ['kgpt2', 'serve', '--port', '0']\n"
     result = process("-c", program + "from kgpt2.cli.main import main; main()")
     assert result.status == 2
-    assert result.err.splitlines()[-1] == 'pip install "kgpt2[serve]"'
+    assert result.err.splitlines()[-1] == how_to_install("serve")
     assert package in result.err
 
 

@@ -14,7 +14,7 @@ from kgpt2.errors import RequestError
 from kgpt2.generation.keras.runtime import KerasRuntime
 from kgpt2.models import load_task
 from kgpt2.training.curves import draw_curves
-from tests.training.conftest import read_events
+from tests.training.conftest import BASE, read_events
 
 PROMPTS = ["春", "白日依山尽"]
 
@@ -93,3 +93,18 @@ def test_curves(tmp_path, validated, count):
     assert pixels.shape[:2] == (720, 960)
     dark = (pixels[..., :3].max(-1) < 0.3).any(axis=1)
     assert dark.any(), "axes and labels"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["module://no_such_inline.backend", "inline_of_a_notebook"])
+def test_the_backend_of_a_notebook_does_not_matter(process, tmp_path, backend):
+    (tmp_path / "run.yaml").write_text(BASE)
+    flags = ("-o", "train.steps=1", "-o", "train.epochs=null", "--out", tmp_path / "run")
+    result = process("-m", "kgpt2", "fit", tmp_path / "run.yaml", *flags, MPLBACKEND=backend)
+    assert result.status == 0, result.err
+    assert imread(tmp_path / "run/curves.png").shape[:2] == (720, 960)
+
+
+def test_matplotlib_is_imported_when_a_picture_is_drawn(process):
+    result = process("-c", "import sys, kgpt2.training.curves, kgpt2.bench.plots; print('matplotlib' in sys.modules)")
+    assert result.out == "False\n", result.err

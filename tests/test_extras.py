@@ -1,0 +1,59 @@
+"""What extras need and how they are installed, against pip and setup.cfg."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from kgpt2.extras import extras, how_to_install, missing, version_of
+from tests.conftest import ROOT
+
+
+def test_they_are_those_of_the_installed_package(monkeypatch, tmp_path):
+    in_clone = extras()
+    monkeypatch.setattr("kgpt2.extras._CLONE", tmp_path)
+    lines = ["click>=8.1", *(f'{name}>=1 ; extra == "{extra}"' for extra, names in in_clone.items() for name in names)]
+    monkeypatch.setattr("kgpt2.extras.importlib.metadata.requires", lambda _: lines)
+    about = {"Provides-Extra": list(in_clone)}
+    monkeypatch.setattr("kgpt2.extras.importlib.metadata.metadata", lambda _: type("M", (), {"get_all": about.get})())
+    assert extras() == in_clone
+
+
+def test_env_tells_what_is_missing(kgpt2, monkeypatch):
+    monkeypatch.setattr("kgpt2.extras.version_of", lambda name: None if name == "gguf" else "1")
+    result = kgpt2("env", "--json")
+    report = json.loads(result.out)["extras"]
+    assert set(report) == set(extras())
+    assert report["gguf"] == {"installed": False, "missing": ["gguf"]}
+    assert report["serve"] == {"installed": True, "missing": []}
+    assert re.search(r"^\[gguf\] +not there: gguf$", kgpt2("env").out, re.M)
+
+
+@pytest.mark.skipif(version_of("kgpt2") is None, reason="kgpt2 runs from a clone")
+@pytest.mark.parametrize("extra", ["gguf", "serve"])
+def test_pip_takes_the_installed_kgpt2_and_asks_no_index(extra, monkeypatch, tmp_path):
+    if missing(extra):
+        pytest.skip("the extra is not installed")
+    words = shlex.split(how_to_install(extra))
+    done = subprocess.run(
+        [*words, "--dry-run", "--no-index", "--no-deps"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Requirement already satisfied: kgpt2[{extra}]" in done.stdout
+
+
+def test_a_clone_that_is_not_installed_stands_for_itself(monkeypatch):
+    monkeypatch.setattr("kgpt2.extras.version_of", lambda name: None)
+    assert shlex.split(how_to_install("serve")) == [sys.executable, "-m", "pip", "install", f"{ROOT}[serve]"]
+
+
+def test_every_hint_of_the_documents_names_extras():
+    known, found = set(extras()), 0
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]:
+        for names in re.findall(r'pip install \\?"kgpt2\[([\w,]+)\]', path.read_text("utf-8")):
+            found += 1
+            assert set(names.split(",")) <= known, path
+    assert found > 5
