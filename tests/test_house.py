@@ -14,7 +14,7 @@ PACKAGE = ROOT / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
 GROUND = (
-    *("cache", "drawing", "outputs", "extras", "writing", "files", "encodings", "locks", "interrupts"),
+    *("cache", "drawing", "processor", "outputs", "extras", "writing", "files", "encodings", "locks", "interrupts"),
     *("progress", "errors"),
 )
 ROOMS = [

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from kgpt2.processor import features
+
 PACKAGES = (
     "kgpt2",
     "keras",
@@ -26,7 +28,7 @@ PACKAGES = (
 
 
 def environment() -> dict[str, str | int]:
-    """Machine, cores, date, and the versions of what is installed of `PACKAGES`."""
+    """Machine, cores, the processor's features, date, and the versions of what is installed of `PACKAGES`."""
     lines = _lines(Path("/proc/cpuinfo"))
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     versions = {}
@@ -37,6 +39,7 @@ def environment() -> dict[str, str | int]:
             continue
     return {
         "machine": ", ".join(filter(None, (platform.machine(), f"{os.cpu_count()} cores", model))),
+        "features": " ".join(features()),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),

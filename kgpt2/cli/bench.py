@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--prompt-tokens", type=Listed(int), default="8", show_default=True, help="The start token included.")
 @click.option("--new-tokens", type=Listed(int), help="Of each row.  [default: 128, or what the context leaves]")
-@click.option("--dtype", type=Listed(str), default="float32", show_default=True, help="Also bfloat16, int8, int4.")
+@click.option("--dtype", type=Listed(str), default="float32", show_default=True, help="Or bfloat16, int8, int4, auto.")
 @click.option("--runtime", type=Listed(str), default="auto", show_default=True, help="openvino, keras, or auto.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Warm calls of each row.")
 @click.option("--article", is_flag=True, help="The Keras tutorial's own measurement instead, taken apart.")

@@ -73,10 +73,10 @@ _model = [
 _runtime = [
     click.option(
         "--dtype",
-        type=click.Choice(["float32", "bfloat16", "int8", "int4"]),
+        type=click.Choice(["float32", "bfloat16", "int8", "int4", "auto"]),
         default="float32",
         show_default=True,
-        help="int8 and int4 keep the weights so (OpenVINO).",
+        help="int8 and int4 keep the weights so (OpenVINO); auto is the fastest.",
     ),
     click.option(
         "--runtime",

@@ -47,10 +47,10 @@ HEADINGS = {
 @click.option("--no-auth", is_flag=True, help="Listen beyond this machine without a key.")
 @click.option(
     "--dtype",
-    type=click.Choice(["float32", "bfloat16", "int8", "int4"]),
+    type=click.Choice(["float32", "bfloat16", "int8", "int4", "auto"]),
     default="float32",
     show_default=True,
-    help="int8 and int4 keep the weights so.",
+    help="int8 and int4 keep the weights so; auto is the fastest.",
 )
 @click.option("--open", "opening", is_flag=True, help="Open the page in a browser.")
 @model_options

@@ -67,7 +67,7 @@ def trainable_network(
         network: TargetModel = AdversarialModel(backbone, logits, asked, remade, prompt_ids)
     else:
         network = TargetModel(task.input, logits, prompt_ids)
-    network.compile(make_optimizer(config.train, updates), jit_compile=jit_compile)
+    network.compile(make_optimizer(config.train, updates, jit_compile is True), jit_compile=jit_compile)
     return network
 
 

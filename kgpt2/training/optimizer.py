@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 from kgpt2.config.sections import TrainSection
+from kgpt2.training.compilation import xla_pays
 from kgpt2.training.devices import of_whole_batches
+from kgpt2.training.fused import Fused
 
 
 class _Around(keras.optimizers.schedules.LearningRateSchedule):
@@ -75,8 +77,14 @@ def make_schedule(train: TrainSection, updates: int) -> keras.optimizers.schedul
     return Warmup(schedule, warmup) if warmup else schedule
 
 
-def make_optimizer(train: TrainSection, updates: int) -> keras.optimizers.Optimizer:
-    """Adam or AdamW; biases and normalisation weights never decay (GPT-2 and its descendants leave them out)."""
+def make_optimizer(train: TrainSection, updates: int, compiled: bool = True) -> keras.optimizers.Optimizer:
+    """Adam or AdamW; biases and normalisation weights never decay (GPT-2 and its descendants leave them out).
+
+    Args:
+        train: the run's settings.
+        updates: how many there will be.
+        compiled: XLA compiles the step, and so joins the operations of an update.
+    """
     schedule = make_schedule(train, updates)
     options = {
         "learning_rate": OfUpdates(schedule, train.accumulate) if train.accumulate > 1 else schedule,
@@ -84,7 +92,15 @@ def make_optimizer(train: TrainSection, updates: int) -> keras.optimizers.Optimi
         "gradient_accumulation_steps": train.accumulate if train.accumulate > 1 else None,
     }
     if train.optimizer == "adam":
-        return of_whole_batches(keras.optimizers.Adam)(**options)
-    optimizer = of_whole_batches(keras.optimizers.AdamW)(weight_decay=train.weight_decay, **options)
+        return _made_for(keras.optimizers.Adam, compiled)(**options)
+    optimizer = _made_for(keras.optimizers.AdamW, compiled)(weight_decay=train.weight_decay, **options)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _made_for(optimizer: type[keras.optimizers.Optimizer], compiled: bool) -> type[keras.optimizers.Optimizer]:
+    """An optimizer for the devices that there are."""
+    whole = of_whole_batches(optimizer)
+    if compiled or whole is not optimizer or not xla_pays():
+        return whole
+    return type(optimizer.__name__, (Fused, optimizer), {})

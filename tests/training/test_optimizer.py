@@ -85,3 +85,23 @@ def test_biases_and_norms_do_not_decay():
     assert np.allclose(kernel, 0.95)
     assert all(np.allclose(weight, 1) for weight in rest)
     assert isinstance(make_optimizer(TrainSection(optimizer="adam"), 10), keras.optimizers.Adam)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="TensorFlow's operation")
+@pytest.mark.parametrize("clip", [None, 0.1, 1e6], ids=["unclipped", "over the limit", "under it"])
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_one_pass_is_keras_own_update(name, clip):
+    rng = np.random.default_rng(0)
+    settings = TrainSection(optimizer=name, learning_rate=0.01, weight_decay=0.1, clip_norm=clip)
+    start = [rng.normal(size=shape).astype("float32") for shape in ((7, 5), (5,))]
+    grads = [[rng.normal(size=one.shape).astype("float32") for one in start] for _ in range(4)]
+    ends = []
+    for compiled in (True, False):
+        optimizer = make_optimizer(settings, 4, compiled)
+        weights = [keras.Variable(value, name=word) for value, word in zip(start, ("kernel", "bias"), strict=True)]
+        for grad in grads:
+            optimizer.apply([keras.ops.convert_to_tensor(one) for one in grad], weights)
+        ends.append([np.array(one) for one in (*weights, *optimizer.variables)])
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(other, one, rtol=2e-5, atol=1e-7)
+    assert not np.allclose(ends[0][0], start[0])

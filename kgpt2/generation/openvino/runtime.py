@@ -13,14 +13,8 @@ from kgpt2.conversion.openvino.library import ov
 from kgpt2.generation.openvino import cache as compiled_cache
 from kgpt2.generation.openvino.graph import REVISION, build_graph
 from kgpt2.generation.runtime import pad_left, pad_right
+from kgpt2.processor import decoding, features
 
-# How the matrices are kept, and the type in which the network computes.
-DTYPES = {
-    "float32": ("float32", "f32"),
-    "bfloat16": ("float32", "bf16"),
-    "int8": ("int8", "f32"),
-    "int4": ("int4", "f32"),
-}
 _HIDDEN = np.float32(-3e38)
 Logits = NDArray[np.float32]
 
@@ -42,7 +36,7 @@ class OpenVinoRuntime:
 
     Args:
         checkpoint: as `checkpoints.names.read_model` gives it.
-        dtype: one of `DTYPES`.
+        dtype: float32, bfloat16, int8 or int4.
 
     Raises:
         RequestError: the weights are broken or do not fit the network.
@@ -97,18 +91,17 @@ class OpenVinoRuntime:
         return logits
 
     def _compiled(self, checkpoint: Checkpoint, dtype: str) -> ov.CompiledModel:
-        weights, precision = DTYPES[dtype]
+        how = decoding(dtype, features())
         core = ov.Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": how.precision,
             "KV_CACHE_PRECISION": "f32",
-            # The plugin would round activations to int8 where weights are; that saves little at a token a step.
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(how.group),
             "INFERENCE_NUM_THREADS": str(os.cpu_count() or 1),
         }
         processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-        key = compiled_cache.key_of(checkpoint, str(REVISION), ov.get_version(), processor, dtype)
+        key = compiled_cache.key_of(checkpoint, str(REVISION), ov.get_version(), processor, repr(how))
         stored = compiled_cache.load(key)
         if stored is not None:
             try:
@@ -117,7 +110,7 @@ class OpenVinoRuntime:
             except RuntimeError:
                 compiled_cache.drop(key)  # broken, or of another build: made anew below
         with checkpoint.open_weights() as tensors:
-            graph = build_graph(checkpoint.shape, dict(read_all(tensors, str(checkpoint.folder))), weights)
+            graph = build_graph(checkpoint.shape, dict(read_all(tensors, str(checkpoint.folder))), how.weights)
         compiled = core.compile_model(graph, "CPU", settings)
         self.compilations += 1
         compiled_cache.store(key, compiled.export_model())
