@@ -92,7 +92,7 @@ def test_what_is_imported_is_declared(folder):
         modules += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
         names = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - ours - elsewhere
         for name in names:
-            found = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            found = {found.lower().replace("_", "-") for found in distributions.get(name, [name])}
             assert found & declared(), f"{path}: {name} is in no list of setup.cfg"
 
 
