@@ -51,8 +51,9 @@ WITHOUT_KERAS = (
 )
 # The peers that a benchmark measures; each names its own version.
 BY_HAND = {"llama_cpp", "ctranslate2", "pypinyin", "datasets"}
-# keras-nlp is keras-hub under its first name and brings tensorflow-text; the checker brings its own stubs.
-BROUGHT = {"keras_hub", "tensorflow_text", "_typeshed"}
+# keras-nlp is keras-hub under its first name and brings tensorflow-text; the checker brings its own stubs;
+# mlflow-skinny is mlflow without its server.
+BROUGHT = {"keras_hub", "tensorflow_text", "mlflow", "_typeshed"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -92,7 +93,7 @@ def test_what_is_imported_is_declared(folder):
         modules += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
         names = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - ours - elsewhere
         for name in names:
-            found = {found.lower().replace("_", "-") for found in distributions.get(name, [])}
+            found = {found.lower().replace("_", "-") for found in distributions.get(name, [name])}
             assert found & declared(), f"{path}: {name} is in no list of setup.cfg"
 
 

@@ -20,6 +20,7 @@ Dense = Literal[
     "feedforward_intermediate_dense",
     "feedforward_output_dense",
 ]
+Tracker = Literal["wandb", "mlflow"]
 
 
 class Section(pydantic.BaseModel):
@@ -223,6 +224,7 @@ class TrainSection(Section):
         end_learning_rate: where polynomial and cosine end.
         optimizer: adam or adamw.
         seed: of weights, split, order and dropout.
+        log: trackers that get the rows of metrics.csv too, wandb and mlflow (extras of these names).
         schedule: the learning rate's way from learning_rate to end_learning_rate (constant keeps it, wsd keeps it until
             the last updates, so that a run can be made longer before them).
         warmup: the share of the updates in which it rises from 0.
@@ -264,7 +266,15 @@ class TrainSection(Section):
     jit_compile: bool | None = None
     distribution: Literal["data", "model"] | None = None
     adversarial: Adversarial | None = None
+    log: list[Tracker] = []
     seed: Annotated[int, pydantic.Field(ge=0, lt=2**32)] = 0
+
+    @pydantic.field_validator("log")
+    @classmethod
+    def _trackers_once(cls, log: list[str]) -> list[str]:
+        if len(set(log)) < len(log):
+            raise ValueError(f"name each tracker once, not {', '.join(log)}")
+        return log
 
     @pydantic.model_validator(mode="after")
     def _one_length(self) -> Self:

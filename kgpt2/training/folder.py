@@ -17,7 +17,10 @@ from kgpt2.writing import sweep
 TRACES = ("config.yaml", "metrics.csv", "summary.json", "preset", "checkpoints")
 
 # Sections and keys that may change when a run goes on; any other would make it another run.
-FREE = ("sample", "data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints")
+FREE = (
+    *("sample", "data.path", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_checkpoints"),
+    "train.log",
+)
 # Keys of `train` that may grow: the run then has more updates.
 LENGTHS = ("epochs", "steps")
 

@@ -1,6 +1,7 @@
 """All that a run needs before Keras is imported: texts, tokenizer, batches, how many updates. No Keras here."""
 
 import dataclasses
+import importlib.util
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
+from kgpt2.extras import how_to_install
 from kgpt2.files import user_path
 from kgpt2.generation.prompts import prepare_prompts
 from kgpt2.generation.rows import Prompt
@@ -65,6 +67,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
         RequestError: the model or the data is not there or not usable.
         WorkError: the model has to be downloaded and cannot be.
     """
+    _require_trackers(config)
     model = config.model
     tokens = SpecialTokens(model.start_token, model.end_token, model.newline_token)
     start = _start(model, tokens, config.train.seed)
@@ -100,6 +103,12 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     interval = min(config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate), updates)
     examples = len(selected), len(held_out_rows)
     return Plan(start, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
+
+
+def _require_trackers(config: Config) -> None:
+    for name in config.train.log:
+        if importlib.util.find_spec(name) is None:
+            raise RequestError(f"train.log: {name} is not installed here\n{how_to_install(name)}")
 
 
 def _start(model: ModelSection, tokens: SpecialTokens, seed: int) -> Checkpoint | FromScratch:

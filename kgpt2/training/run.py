@@ -34,6 +34,7 @@ from kgpt2.training.target import Logs
 from kgpt2.training.tensorboard import TensorBoard
 from kgpt2.training.terminal import Shown
 from kgpt2.training.token_meter import TokenMeter
+from kgpt2.training.trackers import tracked
 from kgpt2.writing import write_json, write_text
 
 
@@ -149,7 +150,8 @@ class _Run:
         try:
             if processes.asked_to_stop(meter.step):
                 raise KeyboardInterrupt
-            self._learn(self._callbacks(callbacks))
+            with tracked(self._config, folder, recorded) as trackers:
+                self._learn(self._callbacks([*trackers, *callbacks]))
         except KeyboardInterrupt:
             raise self._interrupted() from None
         except Exception as error:
