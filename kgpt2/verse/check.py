@@ -14,6 +14,7 @@ from kgpt2.verse.form import form_of
 from kgpt2.verse.han import full_width
 from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
 from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
+from kgpt2.verse.sameness import say_the_same
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, end_tone_of, neighbours, rhymes_of, tone_of
 
 # What editions print within a poem: （明年 一作：年年）.
@@ -63,12 +64,14 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
         kinds, found = _types(tuple(words), system)
         faults += found
         licences = _licences(words, kinds, system)
+        if len(words) == 4 and [(fault.kind, fault.line) for fault in found] == [("失粘", 3)]:
+            licences[2] += ("折腰",)
     elif sides_meet:
         faults += _couplet_faults(words, system)
     rhymed = Rhyme() if rhyme == "off" or not kinds or is_couplet(shape) else _rhyme(words, kinds, system)
     faults += [*rhymed.faults, *_repeated(words, kinds, shape)]
     lines = _lines(words, faults, system, kinds, licences)
-    blemishes = {"重韵", "同位重字"}
+    blemishes = {"重韵", "同位重字", "合掌"}
     regulated = bool(kinds or sides_meet) and not [fault for fault in faults if fault.kind not in blemishes]
     name = "对联" if is_couplet(shape) else form_of(signs)
     return Checked(text.strip(), name or shape_of(shape), regulated, lines, rhymed, tuple(faults))
@@ -222,22 +225,25 @@ def _rhyme(words: Sequence[str], kinds: str, system: System) -> Rhyme:
 
 
 def _repeated(words: Sequence[str], kinds: str, shape: Form) -> list[Fault]:
-    """Rhyme words that come twice, and characters at the same place of both lines of a couplet."""
+    """Rhyme words that come twice, and parallel lines with a character at the same place, or of the same meaning."""
     faults = []
     if kinds and not is_couplet(shape):
         ends = [(number, word[-1]) for number, word in enumerate(words) if kinds[number] in "乙丁"]
         for place, (number, sign) in enumerate(ends):
             if sign in [before for _, before in ends[:place]]:
                 faults.append(Fault("重韵", number + 1, len(words[number]), sign))
-    half = len(words) // 2
-    pairs = (
-        zip(words[:half], words[half:], strict=True)
-        if is_couplet(shape)
-        else zip(words[::2], words[1::2], strict=False)
-    )
-    for number, (one, other) in enumerate(pairs):
-        line = half + number + 1 if is_couplet(shape) else 2 * number + 2
-        parallel = is_couplet(shape) or (len(words) >= 8 and 0 < number < half - 1)
+    for line, one, other in _parallel(words, shape):
         same = [place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a == b]
-        faults += [Fault("同位重字", line, place + 1, other[place]) for place in same if parallel]
+        faults += [Fault("同位重字", line, place + 1, other[place]) for place in same]
+        faults += [Fault("合掌", line)] if say_the_same(one, other) else []
     return faults
+
+
+def _parallel(words: Sequence[str], shape: Form) -> list[tuple[int, str, str]]:
+    """Lines that are parallel: the number of the second, from 1, and both."""
+    half = len(words) // 2
+    if is_couplet(shape):
+        return [(half + number + 1, words[number], words[half + number]) for number in range(half)]
+    # Of a 律诗 and a 排律 all couplets but the first and the last.
+    middle = range(2, len(words) - 3, 2) if len(words) >= 8 else ()
+    return [(number + 2, words[number], words[number + 1]) for number in middle]

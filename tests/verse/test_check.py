@@ -59,7 +59,23 @@ def test_licences_by_name():
         ("故人具鸡黍，邀我至田家。绿树村边合，青山郭外斜。", 0, "锦鲤翻波"),
         ("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。", 2, "小拗"),
     ):
-        assert check(text).lines[place].licences == (name,)
+        assert check(text).lines[place].licences[0] == name
+
+
+def test_a_break_of_adherence_alone_is_named_and_stays_a_fault():
+    found = check("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。")
+    assert "折腰" in found.lines[2].licences
+    assert not found.regulated
+    # 失粘 beside a wrong tone is no 折腰.
+    other = check("渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳路无故人。")
+    assert {fault.kind for fault in other.faults} >= {"失粘"}
+    assert "折腰" not in other.lines[2].licences
+
+
+def test_parallel_lines_that_say_the_same():
+    assert ("合掌", 2) in kinds("朝看红日出-晓望赤阳升")
+    assert ("合掌", 2) not in kinds("春满神州花似锦-福临大地柳如烟")
+    assert ("合掌", 2) not in kinds("蝉噪林逾静-鸟鸣山更幽")
 
 
 @pytest.mark.parametrize(
