@@ -85,7 +85,8 @@ def commands_of(text):
 
 def fault(words):
     """Why click would refuse the options of a command, or None."""
-    command, context = cli, click.Context(cli, info_name="kgpt2")
+    # click keeps the names of a command's --help from its first context, so that context has the program's own
+    command, context = cli, click.Context(cli, info_name="kgpt2", **cli.context_settings)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, *words = words
         command = command.get_command(context, name)
