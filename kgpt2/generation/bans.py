@@ -1,5 +1,8 @@
 """What may not come: tokens, texts, and what a form does not allow."""
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +32,12 @@ class Bans:
         self.sequences = sorted(ids for ids in encoded if len(ids) > 1)
         self._codec = codec
         self._masks: dict[Need, NDArray[np.bool_]] = {}
+
+    def settled(self, needs: Sequence[Need]) -> list[int]:
+        """The tokens of the first needs, as far as for each of them one token alone will do."""
+        tokens = characters_of(self._codec).tokens
+        found = itertools.takewhile(lambda ids: len(ids) == 1, map(tokens, needs))
+        return [int(ids[0]) for ids in found]
 
     def besides(self, need: Need) -> NDArray[np.bool_]:
         """bool `(vocabulary,)`: all tokens but those that will do, and of these the banned ones unless all are."""

@@ -99,7 +99,8 @@ def search(decoder: Decoder, prompts: Sequence[Prompt]) -> Iterator[list[Generat
             return
         yield []
         last = [beam.row.new[-1] for one in searches if not one.ended for beam in one.running]
-        logits, cache = runtime.step(np.array(last, np.int32), np.array(parents, np.int32), cache)
+        stepped, cache = runtime.step(np.array(last, np.int32)[:, None], np.array(parents, np.int32), cache)
+        logits = stepped[:, 0]
 
 
 def _advance(decoder: Decoder, searches: Sequence[_Search], logits: Floats) -> list[int]:

@@ -56,6 +56,17 @@ class Decoder:
             scores[short, self.tokenizer.end_id] = -np.inf
         return scores
 
+    def known(self, rows: Sequence[Row]) -> NDArray[np.int32]:
+        """The tokens that a form has settled, int32 `(rows, count)`: as many as are settled in each row from here on.
+
+        They can go through the network together with the token before them.
+        """
+        if rows[0].plan is None or self.settings.stop:  # a text that ends a row may end among them
+            return np.empty((len(rows), 0), np.int32)
+        runs = [self.bans.settled(row.plan[len(row.new) :]) for row in rows if row.plan is not None]
+        count = min(map(len, runs))
+        return np.array([run[:count] for run in runs], np.int32).reshape(len(rows), count)
+
     def choose(self, logits: Floats, history: NDArray[np.int32], rows: Sequence[Row]) -> NDArray[np.int32]:
         """The next token of each row, int32 `(rows,)`, which the row takes; arguments as those of `forbid`."""
         scores = self.forbid(logits, history, rows)

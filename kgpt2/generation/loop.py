@@ -30,20 +30,28 @@ def grow(decoder: Decoder, rows: Sequence[Row], size: int, streaming: bool = Fal
 
 
 def _step_by_step(segment: Segment, decoder: Decoder) -> Iterator[None]:
-    runtime, rows = decoder.runtime, segment.rows
-    logits, cache = runtime.prefill(segment.texts, segment.width + segment.steps, segment.size)
-    # Rows of the cache, and the rows that they are.
-    places, growing = np.array(segment.source, np.int32), np.arange(len(rows))
+    runtime, rows, left = decoder.runtime, list(segment.rows), segment.steps
+    prefilled, cache = runtime.prefill(segment.texts, segment.width + left, segment.size)
+    places = np.array(segment.source, np.int32)  # rows of the cache that the growing rows go on from
+    logits = prefilled[places, None]
     texts = [row.prompt.ids + row.new for row in rows]
     history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
-    for left in range(segment.steps, 0, -1):
-        tokens = decoder.choose(logits[places], history[growing], [rows[int(number)] for number in growing])
-        history = np.pad(history, ((0, 0), (0, 1)), constant_values=NOTHING)
-        history[growing, -1] = tokens
-        yield
-        alive = np.array([rows[int(number)].finish_reason is None for number in growing])
-        if not alive.any() or left == 1:
+    while True:
+        # More than one place where a form had settled what came: the same choice, of one token each.
+        for place in range(logits.shape[1]):
+            tokens = decoder.choose(logits[:, place], history, rows)
+            history = np.concatenate([history, tokens[:, None]], axis=1)
+            left -= 1
+            yield
+        alive = np.array([row.finish_reason is None for row in rows])
+        if not alive.any() or not left:
             return
-        logits, cache = runtime.step(tokens[alive], places[alive], cache)
-        growing = growing[alive]
-        places = np.arange(len(growing), dtype=np.int32)
+        rows, history = [row for row in rows if row.finish_reason is None], history[alive]
+        known = decoder.known(rows)[:, :left]
+        if known.shape[1] == left and not decoder.settings.logprobs:
+            # All that may come is settled, whatever the logits are.
+            logits = np.zeros((*known.shape, runtime.vocabulary_size), np.float32)
+        else:
+            fed = np.concatenate([tokens[alive, None], known[:, : left - 1]], axis=1)
+            logits, cache = runtime.step(fed, places[alive], cache)
+            places = np.arange(len(rows), dtype=np.int32)

@@ -53,16 +53,16 @@ class Runtime(Protocol):
     def step(
         self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: Any
     ) -> tuple[NDArray[np.float32], Any]:
-        """Reads one token a row.
+        """Reads tokens of each row: one, or several that are known.
 
         Args:
-            token_ids: int32 `(rows,)`.
+            token_ids: int32 `(rows, count)`.
             rows: int32 `(rows,)`, the row of the last call that each row goes on from: rows may be left out, doubled
-                or reordered; -1: a row that begins with this token, where the runtime `joins`.
+                or reordered; -1: a row that begins with these tokens, where the runtime `joins`.
             cache: of the last call; it is spent.
 
         Returns:
-            Logits, float32 `(rows, vocabulary)`, and the cache.
+            Logits of each token, float32 `(rows, count, vocabulary)`, and the cache.
         """
 
     def logits(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -120,11 +120,11 @@ class Batch:
 
     def step(self) -> None:
         """Reads a token of each line; those that have read all take another one."""
-        tokens = np.array([line.next_token() for line in self.lines], np.int32)
+        tokens = np.array([[line.next_token()] for line in self.lines], np.int32)
         logits, self._cache = self._runtime.step(tokens, self._rows, self._cache)
         self._filled += 1
         self._rows, self._left = np.arange(len(self.lines), dtype=np.int32), []
-        self._choose(logits)
+        self._choose(logits[:, 0])
 
     def _choose(self, logits: NDArray[np.float32]) -> None:
         for decoder, places in self._by_decoder():

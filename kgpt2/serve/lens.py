@@ -82,7 +82,8 @@ def _places(decoder: Decoder, row: Row, given: Sequence[int]) -> Iterator[Place]
         yield _place(decoder, logits[0], scores, token, is_given)
         if row.finish_reason is not None or history.shape[1] + 1 >= runtime.context:
             return
-        logits, cache = runtime.step(np.array([token], np.int32), first, cache)
+        stepped, cache = runtime.step(np.array([[token]], np.int32), first, cache)
+        logits = stepped[:, 0]
 
 
 def _place(decoder: Decoder, logits: Floats, scores: Floats, token: int, is_given: bool) -> Place:

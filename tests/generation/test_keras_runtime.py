@@ -46,10 +46,13 @@ def test_logits_with_a_cache_equal_those_without(loaded):
     assert np.abs(logits - whole[[2, 1]]).max() < 1e-4
     for position in range(3, len(ids)):
         fed = np.array([ids[position], ids[position - 1]], "int32")
-        logits, cache = runtime.step(fed, np.arange(2), cache)
-        assert np.abs(logits - whole[[position, position - 1]]).max() < 1e-4
-    logits, cache = runtime.step(np.array([ids[-1]] * 3), np.array([1, 1, 1]), cache)
+        logits, cache = runtime.step(fed[:, None], np.arange(2), cache)
+        assert np.abs(logits[:, 0] - whole[[position, position - 1]]).max() < 1e-4
+    logits, cache = runtime.step(np.array([[ids[-1]]] * 3), np.array([1, 1, 1]), cache)
     assert np.abs(logits - whole[-1]).max() < 1e-4, "rows can be left out and doubled"
+    logits, cache = runtime.step(np.array([ids[1:3]] * 2), np.array([2, 0]), cache)
+    longer = forward(task, [*ids, *ids[1:3]])
+    assert np.abs(logits - longer[-2:]).max() < 1e-4, "several tokens at once"
     assert np.abs(runtime.logits([ids[:3], ids[:2]])[0] - whole[:3]).max() < 1e-4
 
 
@@ -62,7 +65,7 @@ def test_rows_leave_and_change_places_without_another_program(loaded):
     for order in ([0, 1, 2], [2, 0], [1, 0], [1, 0], [0]):
         tokens = np.arange(7, 7 + len(order), dtype="int32")
         rows = [[*rows[place], int(token)] for place, token in zip(order, tokens, strict=True)]
-        logits, cache = runtime.step(tokens, np.array(order), cache)
+        logits, cache = runtime.step(tokens[:, None], np.array(order), cache)
         compilations.add(runtime.compilations)
         for row, found in zip(rows, logits, strict=True):
             assert np.abs(found - forward(task, row)[-1]).max() < 1e-4

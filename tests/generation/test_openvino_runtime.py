@@ -67,9 +67,23 @@ def test_rows_leave_double_and_change_places(subject):
     for order in ([3, 0, 1, 1], [2, 0], [1, 1, 0], [2]):
         tokens = np.arange(150, 150 + len(order), dtype=np.int32)
         rows = [[*rows[place], int(token)] for place, token in zip(order, tokens, strict=True)]
-        logits, cache = runtime.step(tokens, np.array(order), cache)
+        logits, cache = runtime.step(tokens[:, None], np.array(order), cache)
         for number, row in enumerate(rows):
             assert np.abs(logits[number] - forward(model, row)[-1]).max() < 1e-4
+
+
+def test_several_tokens_in_one_step(subject):
+    checkpoint, model = subject
+    runtime = OpenVinoRuntime(checkpoint)
+    rows = rows_of(checkpoint, PROMPTS)
+    _, cache = runtime.prefill(rows, 64, 4)
+    for order, count in (([3, 0, 1], 3), ([2, 1, 0], 1), ([0, 2], 2)):
+        tokens = np.arange(150, 150 + len(order) * count, dtype=np.int32).reshape(len(order), count)
+        rows = [[*rows[place], *ids] for place, ids in zip(order, tokens.tolist(), strict=True)]
+        logits, cache = runtime.step(tokens, np.array(order), cache)
+        assert logits.shape[:2] == (len(order), count)
+        for number, row in enumerate(rows):
+            assert np.abs(logits[number] - forward(model, row)[-count:]).max() < 1e-4
 
 
 def test_greedy_tokens_equal_those_of_transformers(subject):

@@ -63,5 +63,6 @@ def continue_rows(
         growing = growing & (columns < length - 1)
         if not growing.any():
             break
-        logits, cache = runtime.step(tokens, numbers, cache)
+        logits, cache = runtime.step(tokens[:, None], numbers, cache)
+        logits = logits[:, 0]
     return {"token_ids": token_ids, "padding_mask": kept}
