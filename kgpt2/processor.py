@@ -48,6 +48,16 @@ def decoding(dtype: str, features: tuple[str, ...]) -> Decoding:
     return Decoding(dtype, "f32", _GROUP if multiplies else 0)
 
 
+def multiplies_bfloat16(features: tuple[str, ...]) -> bool:
+    """Whether the processor has instructions for it, which TensorFlow's own products use and XLA's do not.
+
+    Example:
+        >>> multiplies_bfloat16(("avx2",)), multiplies_bfloat16(("avx2", "amx_bf16"))
+        (False, True)
+    """
+    return "amx_bf16" in features or "avx512_bf16" in features
+
+
 @functools.cache
 def features() -> tuple[str, ...]:
     """Those of `FEATURES` that this processor has; none where the system does not tell (not Linux)."""

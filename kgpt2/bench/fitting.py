@@ -15,7 +15,7 @@ from kgpt2.bench.turns import Answer
 from kgpt2.checkpoints.checkpoint import Tokenizer
 from kgpt2.checkpoints.names import read_model
 from kgpt2.config.sections import Config
-from kgpt2.training.compilation import xla_pays
+from kgpt2.models.backend import xla_pays
 from kgpt2.training.network import trainable_network
 
 # As `keras.Model.fit` takes them: inputs, targets, and the targets' weights.

@@ -80,6 +80,17 @@ def accelerated() -> bool:
     return False
 
 
+def xla_pays() -> bool:
+    """Whether XLA computes faster where Keras leaves it off: on TensorFlow, on one device that is no accelerator."""
+    import keras
+
+    if keras.config.backend() != "tensorflow" or accelerated():
+        return False
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync) == 1
+
+
 def _keep_programs() -> None:
     """What JAX compiles serves the next process too, unless the user has chosen a place, or none, for it."""
     import jax

@@ -1,13 +1,15 @@
 """Dropout whose mask is a hash of each element's place: cheap, and the same on every backend."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import keras_hub
 from keras import ops
 
 from kgpt2.models.backend import Tensor
+from kgpt2.models.parts import compiled
 
 # The constants of MurmurHash3's 32-bit finaliser (public domain, by Austin Appleby), as signed numbers.
 _FIRST, _SECOND = 0x85EBCA6B - 2**32, 0xC2B2AE35 - 2**32
@@ -24,8 +26,7 @@ class HashedDropout(keras.layers.Dropout):
         if not training or self.rate in (0, 1):
             return super().call(inputs, training)
         seed = self.seed_generator.next()
-        kept = hashed(ops.shape(inputs), seed) >= int(self.rate * 2**31)
-        return _computed_once(ops.where(kept, inputs * (1 / (1 - self.rate)), ops.zeros_like(inputs)), seed)
+        return _computed_once(_masked(self.rate)(inputs, seed), seed)
 
 
 def hash_masks(backbone: keras_hub.models.GPT2Backbone) -> None:
@@ -36,6 +37,17 @@ def hash_masks(backbone: keras_hub.models.GPT2Backbone) -> None:
     for layer in backbone._flatten_layers():
         if type(layer) is keras.layers.Dropout:
             layer.__class__ = HashedDropout
+
+
+@functools.cache
+def _masked(rate: float) -> Callable[..., Tensor]:
+    """The mask put on, as a function of what it is put on and the seed."""
+
+    def masked(x: Tensor, seed: Tensor) -> Tensor:
+        kept = hashed(ops.shape(x), seed) >= int(rate * 2**31)
+        return ops.where(kept, x * (1 / (1 - rate)), ops.zeros_like(x))
+
+    return compiled(masked)
 
 
 def hashed(shape: Sequence[int], seed: Tensor) -> Tensor:

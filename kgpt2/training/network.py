@@ -9,6 +9,7 @@ from kgpt2.config.sections import Config, Lora
 from kgpt2.models import from_scratch, load_task
 from kgpt2.models.dropout import hash_masks
 from kgpt2.models.loading import dense_layers
+from kgpt2.models.parts import compile_parts
 from kgpt2.models.prompt_embedding import learn_prompt
 from kgpt2.models.rematerialisation import logits_of
 from kgpt2.training.adversarial import AdversarialModel
@@ -61,6 +62,7 @@ def trainable_network(
         for layer in [backbone.token_embedding, backbone.position_embedding, *backbone.transformer_layers[:frozen]]:
             layer.trainable = False
     hash_masks(backbone)
+    compile_parts(backbone)
     remade, asked = config.model.rematerialise, config.train.adversarial
     logits = logits_of(backbone, remade) if remade else task.output
     if asked:

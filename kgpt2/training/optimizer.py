@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kgpt2.config.sections import TrainSection
-from kgpt2.training.compilation import xla_pays
+from kgpt2.models.backend import xla_pays
 from kgpt2.training.devices import of_whole_batches
 from kgpt2.training.fused import Fused
 

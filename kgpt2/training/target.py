@@ -1,14 +1,17 @@
 """Loss, accuracy and perplexity over real targets, never over padding."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from kgpt2.evaluation.perplexity import perplexity
 from kgpt2.models.backend import Tensor
+from kgpt2.models.parts import compiled
 
 LOSS, ACCURACY = "token_loss", "token_accuracy"
 _NEVER = -1e9  # the logit of a token that no text holds
@@ -49,7 +52,8 @@ class TargetModel(keras.Model):
 
     def __init__(self, inputs: Any, outputs: keras.KerasTensor, prompt_ids: Sequence[int] = ()) -> None:
         super().__init__(inputs, outputs)
-        self._no_target = np.isin(np.arange(outputs.shape[-1]), prompt_ids) if prompt_ids else None
+        no_target = np.isin(np.arange(outputs.shape[-1]), prompt_ids) if prompt_ids else None
+        self._sums = compiled(functools.partial(_sums, no_target))
         self._mean_loss, self._mean_accuracy = RunningRatio(LOSS), RunningRatio(ACCURACY)
 
     def compute_loss(
@@ -67,14 +71,18 @@ class TargetModel(keras.Model):
 
     def sums(self, targets: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
         """`(3,)`: the losses of real targets, how many are hit, and how many there are."""
-        logits, weights = ops.cast(logits, "float32"), ops.cast(weights, "float32")
-        if self._no_target is not None:
-            logits = ops.where(self._no_target, _NEVER, logits)
-        losses = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
-        # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
-        target_logits = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)
-        hits = ops.cast(ops.squeeze(target_logits, -1) >= ops.max(logits, axis=-1), "float32")
-        return _over_replicas(ops.stack([ops.sum(losses * weights), ops.sum(hits * weights), ops.sum(weights)]))
+        return _over_replicas(self._sums(targets, logits, weights))
+
+
+def _sums(no_target: NDArray[np.bool_] | None, targets: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
+    logits, weights = ops.cast(logits, "float32"), ops.cast(weights, "float32")
+    if no_target is not None:
+        logits = ops.where(no_target, _NEVER, logits)
+    losses = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    # A target hits where no logit is greater. (Keras' argmax on TensorFlow takes longer than the cross-entropy.)
+    target_logits = ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1)
+    hits = ops.cast(ops.squeeze(target_logits, -1) >= ops.max(logits, axis=-1), "float32")
+    return ops.stack([ops.sum(losses * weights), ops.sum(hits * weights), ops.sum(weights)])
 
 
 def _over_replicas(sums: Tensor) -> Tensor:
