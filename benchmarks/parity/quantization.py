@@ -1,47 +1,77 @@
-"""What bfloat16, int8 and int4 cost: the perplexity of a model on a text, for each type, beside float32.
+"""What each way of decoding costs: the loss on texts that a model has not read, and how often the best token changes.
 
-python -m benchmarks.parity.quantization runs/tang --data chinese_poetry/tang --path FOLDER --limit 300
+FOLDER is chinese-poetry, as configs/mini_zh.yaml reads it; the texts are those that it holds out. Every way reads the
+same tokens, and is compared with float32 at each of them.
+
+    python -m benchmarks.parity.quantization mini_zh FOLDER > benchmarks/records/quantization.json
 """
 
 import argparse
 import json
-import math
-import platform
+import os
+import tempfile
 
+import numpy as np
+
+from benchmarks import turns
+from benchmarks.speed.groups import HOW, prepare
+from benchmarks.verse.mini_zh import CONFIG, flat
 from kgpt2.checkpoints.names import read_model
-from kgpt2.data.example import Report
-from kgpt2.data.sources import Options, open_source
-from kgpt2.generation.language_model import DTYPES, open_runtime
+from kgpt2.config.recipes import load_config
+from kgpt2.generation.processors import log_probabilities
+from kgpt2.training import prepare as training
 
 
 def main() -> None:
     """Prints one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="any MODEL")
-    parser.add_argument("--data", default="samples/tang")
-    parser.add_argument("--path")
-    parser.add_argument("--script", help="simplified or traditional; default: as the source has it")
-    parser.add_argument("--limit", type=int, default=300, help="texts, the last ones of the source")
+    parser.add_argument("folder")
+    parser.add_argument("--tokens", type=int, default=10_000, help="at least so many")
     options = parser.parse_args()
     checkpoint = read_model(options.model)
-    longest = checkpoint.shape.max_sequence_length - 2
-    source = open_source(options.data, Options(path=options.path, script=options.script)).read(Report())
-    texts = [text for text in (example.text for example in source) if len(text) <= longest][-options.limit :]
-    perplexity = {}
-    for dtype in DTYPES:
-        scores = open_runtime(checkpoint, dtype, "openvino").score(texts)
-        logprobs = [value for score in scores for value in score.logprobs]
-        perplexity[dtype] = math.exp(-sum(logprobs) / len(logprobs))
-    change = {dtype: 100 * (value / perplexity["float32"] - 1) for dtype, value in perplexity.items()}
+    rows = held_out(checkpoint.tokenizer, options.folder, options.tokens)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["KGPT2_CACHE"] = cache
+        found = {how: read(prepare(checkpoint, how), rows) for how in HOW}
+    losses, best = {how: one[0] for how, one in found.items()}, {how: one[1] for how, one in found.items()}
+    whole = HOW[0]
     report = {
-        "machine": platform.machine(),
-        "parameters": checkpoint.shape.parameters,
-        "texts": len(texts),
-        "targets": len(logprobs),
-        "perplexity": {dtype: round(value, 3) for dtype, value in perplexity.items()},
-        "percent_above_float32": {dtype: round(value, 3) for dtype, value in change.items()},
+        **turns.machine(),
+        "texts": len(rows),
+        "tokens": len(best[whole]),
+        "ways": [
+            {
+                "weights": how.weights,
+                "precision": how.precision,
+                "group": how.group,
+                "loss": round(losses[how], 4),
+                "percent_above_float32": round(100 * (losses[how] / losses[whole] - 1), 3),
+                "same_best_token": round(float((best[how] == best[whole]).mean()), 4),
+            }
+            for how in HOW
+        ],
     }
     print(json.dumps(report, indent=2))
+
+
+def held_out(tokenizer, folder: str, tokens: int) -> list[list[int]]:
+    """Texts from the whole breadth of what is held out, as token ids, with about so many tokens."""
+    plan = training.prepare(load_config(CONFIG, [f"data.path={folder}"]))
+    texts = list(flat(plan.validation.rows, plan.tokenizer).texts(plan.tokenizer.vocabulary))
+    rows = [[*tokenizer.start_ids, *tokenizer.encode(text), tokenizer.end_id] for text in texts]
+    every = max(1, sum(map(len, rows)) // tokens)
+    return rows[::every]
+
+
+def read(runtime, rows: list[list[int]]) -> tuple[float, np.ndarray]:
+    """The loss in nats a token, and the best token at each place."""
+    values, best = [], []
+    for row in rows:
+        (logits,) = runtime.logits([row[:-1]])
+        values.append(log_probabilities(logits, np.array(row[1:])))
+        best.append(logits.argmax(-1))
+    return float(-np.concatenate(values).mean()), np.concatenate(best)
 
 
 if __name__ == "__main__":

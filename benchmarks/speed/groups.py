@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.generation import write_models
+from kgpt2.checkpoints.checkpoint import Checkpoint
+from kgpt2.checkpoints.names import read_model
+from kgpt2.generation.openvino import runtime
+from kgpt2.generation.openvino.runtime import OpenVinoRuntime
 from kgpt2.processor import Decoding
 
 HOW = [
@@ -38,35 +42,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         os.environ["KGPT2_CACHE"] = f"{root}/cache"
         write_models(Path(root))
-        runtimes = {how: prepare(Path(root) / "model", how) for how in HOW}
+        checkpoint = read_model(f"{root}/model")
+        runtimes = {how: prepare(checkpoint, how) for how in HOW}
         for batch in STEPS:
             times = {how: [] for how in HOW}
             for _ in range(rounds):
-                for how, runtime in runtimes.items():
-                    times[how].append(step_seconds(runtime, batch))
+                for how, one in runtimes.items():
+                    times[how].append(step_seconds(one, batch))
             for how, found in times.items():
                 print(
                     f"{batch:3} rows  {how.weights:8} {how.precision:5} {how.group:3} {1e3 * np.median(found):7.2f} ms"
                 )
 
 
-def prepare(folder: Path, how: Decoding):
-    """The runtime, decoding in this way."""
-    from kgpt2.checkpoints.names import read_model
-    from kgpt2.generation.openvino import runtime
-
+def prepare(checkpoint: Checkpoint, how: Decoding) -> OpenVinoRuntime:
+    """A model that decodes in this way."""
     runtime.decoding = lambda *_: how
-    return runtime.OpenVinoRuntime(read_model(str(folder)))
+    return OpenVinoRuntime(checkpoint)
 
 
-def step_seconds(runtime, batch: int) -> float:
+def step_seconds(one: OpenVinoRuntime, batch: int) -> float:
     """The median of some greedy steps."""
-    logits, cache = runtime.prefill([list(range(101, 109))] * batch, 200, batch)
+    logits, cache = one.prefill([list(range(101, 109))] * batch, 200, batch)
     rows, seconds = np.arange(batch, dtype=np.int32), []
     for _ in range(STEPS[batch]):
         token_ids = logits.argmax(-1).astype(np.int32)
         began = time.perf_counter()
-        stepped, cache = runtime.step(token_ids[:, None], rows, cache)
+        stepped, cache = one.step(token_ids[:, None], rows, cache)
         logits = stepped[:, 0]
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds))
