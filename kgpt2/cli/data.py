@@ -51,7 +51,8 @@ def list_sources(as_json: bool) -> None:
         show_parts(specs, f"    {description}")
     show_parts(
         f"chinese_poetry has {', '.join(PARTS)}",
-        "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz.",
+        "A SPEC may end in :train, :validation or :test. "
+        "Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz, and .parquet.",
     )
 
 
