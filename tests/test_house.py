@@ -14,8 +14,8 @@ PACKAGE = ROOT / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
 GROUND = (
-    *("cache", "drawing", "processor", "outputs", "extras", "writing", "files", "encodings", "locks", "interrupts"),
-    *("progress", "errors"),
+    *("cache", "drawing", "processor", "outputs", "extras", "writing", "online", "files", "encodings", "locks"),
+    *("interrupts", "progress", "errors"),
 )
 ROOMS = [
     "cli",
