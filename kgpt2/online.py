@@ -4,6 +4,7 @@ The environment variables are huggingface_hub's own: HF_ENDPOINT, HF_HUB_OFFLINE
 """
 
 import contextlib
+import logging
 import os
 import re
 import socket
@@ -11,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kgpt2.errors import Kgpt2Error, RequestError, WorkError, escaped, quoted
 from kgpt2.files import home, read_text
@@ -50,6 +51,14 @@ def require_reachable(address: str, failed: Callable[[str], str]) -> None:
 def reason(error: Exception) -> str:
     """The first line of what a client says that passes on whatever its transport raises."""
     return escaped(next(iter(str(error).splitlines()), "") or type(error).__name__, 300)
+
+
+def kaggle_client() -> Any:
+    """kagglehub, which would tell on stdout what it does; results go there."""
+    import kagglehub
+
+    logging.getLogger("kagglehub").setLevel(logging.WARNING)
+    return kagglehub
 
 
 def hugging_face_cache() -> Path:

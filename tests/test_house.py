@@ -24,6 +24,7 @@ ROOMS = [
     "training",
     "evaluation",
     "generation",
+    "publishing",
     "conversion",
     "models",
     "data",
@@ -41,6 +42,7 @@ HOOKS = {
 WITHOUT_KERAS = (
     "checkpoints",
     "conversion",
+    "publishing",
     "data",
     "verse",
     "config",

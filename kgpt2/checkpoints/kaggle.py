@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kgpt2.errors import WorkError
 from kgpt2.files import home
-from kgpt2.online import reason, require_reachable
+from kgpt2.online import kaggle_client, reason, require_reachable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +75,8 @@ def kaggle_cache() -> Path:
 def _download(preset: KerasHubPreset) -> Path:
     """Fetches a preset with kagglehub, which shows a progress bar and goes on where an earlier download stopped."""
     require_reachable("https://www.kaggle.com", lambda why: _not_here(preset, why))
-    import kagglehub
-
     try:
-        return Path(kagglehub.model_download(preset.handle))
+        return Path(kaggle_client().model_download(preset.handle))
     except Exception as error:  # kagglehub passes on whatever its transport raises
         raise WorkError(_not_here(preset, f"the download failed ({reason(error)})")) from error
 
