@@ -3,6 +3,7 @@
 Source: https://huggingface.co/docs/hub/model-cards.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from kgpt2.data.hub_datasets import PREFIX, dataset_of
 from kgpt2.publishing.folder import Publication, Run
 
 _LIBRARIES = {"keras": "keras-hub", "transformers": "transformers", "openvino": "openvino"}
+# How each is used: {model} is a MODEL of kgpt2, {name} one of the hub or a folder, {folder} gives a folder.
 _USES = {
-    "keras": 'import kgpt2\n\nmodel = kgpt2.load("{0}")\nprint(model.generate("{1}"))',
+    "keras": 'import kgpt2\n\nmodel = kgpt2.load("{model}")\nprint(model.generate({prompt}))',
     "transformers": (
-        'from transformers import pipeline\n\nwrite = pipeline("text-generation", "{2}")\nprint(write("{1}"))'
+        'from transformers import pipeline\n\nwrite = pipeline("text-generation", "{name}")\nprint(write({prompt}))'
     ),
     "openvino": (
-        "import huggingface_hub, openvino_genai\n\n"
-        'folder = huggingface_hub.snapshot_download("{2}")\n'
-        'print(openvino_genai.LLMPipeline(folder, "CPU").generate("{1}", max_new_tokens=50))'
+        "import huggingface_hub, numpy, openvino, openvino_genai\nfrom transformers import AutoTokenizer\n\n"
+        "folder = {folder}\ntokenizer = AutoTokenizer.from_pretrained(folder)\n"
+        'ids = openvino.Tensor(numpy.array([tokenizer({prompt})["input_ids"]], "int64"))\n'
+        'result = openvino_genai.LLMPipeline(folder, "CPU").generate(ids, max_new_tokens=50)\n'
+        "print(tokenizer.decode(result.tokens[0]))"
     ),
 }
 _SETS = {"train": "learned", "validation": "held out"}
@@ -46,8 +50,7 @@ def model_card(publication: Publication, destination: str, license: str | None =
 
 def _metadata(publication: Publication, license: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {"license": license} if license else {}
-    if publication.checkpoint is not None:
-        found["language"] = "zh" if publication.checkpoint.is_chinese else "en"
+    found["language"] = "zh" if publication.is_chinese else "en"
     found |= {
         "library_name": _LIBRARIES[publication.kind],
         "pipeline_tag": "text-generation",
@@ -75,14 +78,23 @@ def _parts(publication: Publication, destination: str) -> Iterator[str]:
         )
         what += f"of {shape.max_sequence_length} tokens and a vocabulary of {shape.vocabulary_size:,}"
     yield f"{what}, {'trained' if run else 'written'} by kgpt2 {__version__}."
-    prompt = "春风" if checkpoint is not None and checkpoint.is_chinese else "The"
-    prompt = run.config.sample.prompts[0] if run and run.config.sample.prompts else prompt
-    load = destination if destination.startswith("hf://") else publication.folder.name
-    yield f"## Use\n\n```python\n{_USES[publication.kind].format(load, prompt, name)}\n```"
+    yield f"## Use\n\n```python\n{_use(publication, destination)}\n```"
     if run:
         yield from (_training(run), _figures(run.summary))
         if run.samples:
             yield "## Samples\n\n" + "\n\n".join("> " + text.replace("\n", "\n> ") for text in run.samples)
+
+
+def _use(publication: Publication, destination: str) -> str:
+    run, folder = publication.run, publication.folder.name
+    hub, _, name = destination.partition("://")
+    prompt = run.config.sample.prompts[0] if run and run.config.sample.prompts else ""
+    return _USES[publication.kind].format(
+        model=destination if hub == "hf" else folder,
+        name=name if hub == "hf" else folder,
+        folder=f'huggingface_hub.snapshot_download("{name}")' if hub == "hf" else f'"{folder}"',
+        prompt=json.dumps(prompt or ("春风" if publication.is_chinese else "The"), ensure_ascii=False),
+    )
 
 
 def _training(run: Run) -> str:

@@ -58,6 +58,11 @@ class Publication:
     run: Run | None
     card: str | None
 
+    @property
+    def is_chinese(self) -> bool:
+        """Whether the model's vocabulary is BERT's kind, which Chinese ones are."""
+        return self.checkpoint.is_chinese if self.checkpoint is not None else "vocab.txt" in self.files
+
 
 def publication(folder: str) -> Publication:
     """What there is to publish in a folder that `kgpt2 fit` or `kgpt2 convert` has written, or another model's.
@@ -76,7 +81,7 @@ def publication(folder: str) -> Publication:
     files = {path.relative_to(model).as_posix(): path for path in _plain_files(model)}
     checkpoint, kind = _model(model, folder)
     _refuse_code(folder, files)
-    known = {name: path for name, path in files.items() if path.suffix.lower() in _KINDS or name in OPENVINO}
+    known = {name: path for name, path in files.items() if path.suffix.lower() in _KINDS or _is_graph(path)}
     left_out = sorted(files.keys() - known.keys())
     known |= {name: place / name for name in _RUN if is_run and (place / name).is_file()}
     own = known.pop(CARD, place / CARD if is_run else None)
@@ -97,11 +102,16 @@ def _plain_files(folder: Path) -> Iterator[Path]:
 
 def _refuse_code(folder: str, files: Mapping[str, Path]) -> None:
     for name, path in files.items():
-        if path.suffix.lower() in _PICKLES and name not in OPENVINO:
+        if path.suffix.lower() in _PICKLES and not _is_graph(path):
             raise RequestError(
                 f"{folder}: {name} may run code where it is opened, so it is not pushed; "
                 f"`kgpt2 convert {folder} DST` writes the model without such files"
             )
+
+
+def _is_graph(path: Path) -> bool:
+    """Whether a .bin holds the numbers of an OpenVINO graph, of the model or of its tokenizer."""
+    return path.name.startswith("openvino_") and path.suffix == ".bin" and path.with_suffix(".xml").is_file()
 
 
 def _model(folder: Path, named: str) -> tuple[Checkpoint | None, str]:

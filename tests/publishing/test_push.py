@@ -133,7 +133,8 @@ def test_what_convert_writes(kgpt2, hub, chinese_preset, tmp_path, to, library):
     assert result.status == 0, result.err
     assert "notes.docx is left out" in result.err
     card = (hub.folder / "README.md").read_text("utf-8")
-    assert front_of(card)["library_name"] == library
+    assert (front_of(card)["library_name"], front_of(card)["language"]) == (library, "zh")
+    compile(card.split("```python\n")[1].split("```")[0], "card", "exec")
     names = {
         path.relative_to(tmp_path / "export").as_posix() for path in (tmp_path / "export").rglob("*") if path.is_file()
     }
