@@ -14,8 +14,8 @@ PACKAGE = ROOT / "kgpt2"
 # Imports run down this list, never up.
 # Modules that lie in no room, below all of them.
 GROUND = (
-    *("cache", "drawing", "processor", "outputs", "extras", "writing", "files", "encodings", "locks", "interrupts"),
-    *("progress", "errors"),
+    *("cache", "drawing", "processor", "outputs", "extras", "writing", "online", "files", "encodings", "locks"),
+    *("interrupts", "progress", "errors"),
 )
 ROOMS = [
     "cli",
@@ -24,6 +24,7 @@ ROOMS = [
     "training",
     "evaluation",
     "generation",
+    "publishing",
     "conversion",
     "models",
     "data",
@@ -41,6 +42,7 @@ HOOKS = {
 WITHOUT_KERAS = (
     "checkpoints",
     "conversion",
+    "publishing",
     "data",
     "verse",
     "config",

@@ -19,7 +19,7 @@ def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
     Example:
         >>> too_noisy(0.02, [{"min": 9.0, "median": 10.0, "max": 11.0}])
         >>> print(too_noisy(0.5, []))
-        the machine was too noisy to tell: something else took 50% of the processors
+        too noisy to tell: something else took 50% of the processors
         close what else runs, or ask for more --rounds
     """
     reasons = []
@@ -34,6 +34,4 @@ def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
         )
     if not reasons:
         return None
-    return (
-        f"the machine was too noisy to tell: {', and '.join(reasons)}\nclose what else runs, or ask for more --rounds"
-    )
+    return f"too noisy to tell: {', and '.join(reasons)}\nclose what else runs, or ask for more --rounds"

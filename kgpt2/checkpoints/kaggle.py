@@ -2,14 +2,11 @@
 
 import dataclasses
 import os
-import socket
-import urllib.request
 from pathlib import Path
 
 from kgpt2.errors import WorkError
 from kgpt2.files import home
-
-REACH_SECONDS = 3.0
+from kgpt2.online import kaggle_client, reason, require_reachable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,17 +74,11 @@ def kaggle_cache() -> Path:
 
 def _download(preset: KerasHubPreset) -> Path:
     """Fetches a preset with kagglehub, which shows a progress bar and goes on where an earlier download stopped."""
-    host = "www.kaggle.com"
-    # A quick look first: without a network kagglehub retries for a long time and ends in a traceback.
-    if not urllib.request.getproxies() and not reachable(host):
-        raise WorkError(_not_here(preset, f"{host} cannot be reached"))
-    import kagglehub
-
+    require_reachable("https://www.kaggle.com", lambda why: _not_here(preset, why))
     try:
-        return Path(kagglehub.model_download(preset.handle))
+        return Path(kaggle_client().model_download(preset.handle))
     except Exception as error:  # kagglehub passes on whatever its transport raises
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise WorkError(_not_here(preset, f"the download failed ({reason})")) from error
+        raise WorkError(_not_here(preset, f"the download failed ({reason(error)})")) from error
 
 
 def _not_here(preset: KerasHubPreset, why: str) -> str:
@@ -95,12 +86,3 @@ def _not_here(preset: KerasHubPreset, why: str) -> str:
         f"{preset.name}: not in the local cache {kaggle_cache()}, and {why}\n"
         f"go online once, or copy the preset's files to {preset.cache_folder} and give that folder as the model"
     )
-
-
-def reachable(host: str, port: int = 443) -> bool:
-    """Whether a machine answers within `REACH_SECONDS`."""
-    try:
-        with socket.create_connection((host, port), timeout=REACH_SECONDS):
-            return True
-    except OSError:
-        return False

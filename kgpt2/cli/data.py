@@ -11,6 +11,7 @@ from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
 from kgpt2.cli.console import show as show_parts
 from kgpt2.cli.help import Group
+from kgpt2.cli.language import told
 from kgpt2.cli.options import as_typed_option, reading_options, say_counts
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ def list_sources(as_json: bool) -> None:
         click.echo(json.dumps({"sources": sources, "chinese_poetry": list(PARTS)}, ensure_ascii=False))
         return
     for specs, _, description in described.values():
-        show_parts(specs, f"    {description}")
-    show_parts(
+        show_parts(specs, f"    {told(description)}")
+    endings = (
         f"chinese_poetry has {', '.join(PARTS)}",
-        "A SPEC may end in :train, :validation or :test. Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz.",
+        "Datasets of the Hugging Face hub: hf://datasets/ORGANISATION/NAME[:SPLIT].",
+        "A SPEC may end in :train, :validation or :test. "
+        "Files are .txt, .csv, .tsv, .jsonl or .json, also with .gz, and .parquet.",
     )
+    show_parts(*map(told, endings))
 
 
 @command.command("show")
@@ -75,7 +79,8 @@ def show(
         report = {"source": report["source"], "examples": shown, **report}
         click.echo(json.dumps(report, ensure_ascii=False))
         return
-    show_parts(*shown, "", *_summary(report), *histogram(tokenised.table.lengths), *_counts(report))
+    counts = map(told, _counts(report))
+    show_parts(*shown, "", *map(told, _summary(report)), *histogram(tokenised.table.lengths), *counts)
     for problem in tokenised.problems:
         say(problem)
 

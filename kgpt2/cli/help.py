@@ -9,8 +9,9 @@ import click
 
 from kgpt2.cli.language import told
 
-# A word, or a Chinese character with the marks that may begin or end no line.
-_PIECES = re.compile(r"\s+|[（《“]*[\u2e80-\u9fff][，。、；：！？）》”]*|[^\s\u2e80-\u9fff（《“]+|.")
+# A word, or a Chinese character, with the marks that may begin or end no line.
+_CLOSING = "[，。、；：！？）》”]*"
+_PIECES = re.compile(rf"\s+|[（《“]*[\u2e80-\u9fff]{_CLOSING}|[^\s\u2e80-\u9fff（《“]+{_CLOSING}|.")
 
 # An option's help, and in brackets behind it the default that it has or click adds.
 _DEFAULT = re.compile(r"(.*?)(?:\s+\[(.*)\])?", re.S)

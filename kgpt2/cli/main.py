@@ -19,7 +19,7 @@ from kgpt2.errors import Kgpt2Error, Note, quoted
 
 COMMANDS = (
     *("generate", "serve", "init", "fit", "evaluate", "bench", "compare"),
-    *("data", "convert", "tokenize", "verse", "models", "config", "completion", "env"),
+    *("data", "convert", "push", "tokenize", "verse", "models", "config", "completion", "env"),
 )
 # What the system says to a request that asks for the impossible: a limit (`ulimit -f`), a name, a path.
 _WRONG = (errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)

@@ -88,8 +88,9 @@ def _kerashub() -> list[Listed]:
 
 
 def _uer() -> list[Listed]:
-    from kgpt2.checkpoints.hub import UER_MODELS, cached, hugging_face_cache
+    from kgpt2.checkpoints.hub import UER_MODELS, cached
     from kgpt2.checkpoints.shape import Shape
+    from kgpt2.online import hugging_face_cache
 
     found = {name: cached(name) for name in UER_MODELS}
     return [

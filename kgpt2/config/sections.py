@@ -151,8 +151,9 @@ class DataSection(Section):
     """What to learn from.
 
     Attributes:
-        source: a data SPEC such as samples/tang, chinese_poetry/tang or couplets:train, a file, a pattern such as
-            poems/*.txt, or a list of files; or texts, one of the two.
+        source: a data SPEC such as samples/tang, chinese_poetry/tang or couplets:train, a dataset of the hub such as
+            hf://datasets/ORGANISATION/NAME:train, a file, a pattern such as poems/*.txt, or a list of files; or texts,
+            one of the two.
         texts: the examples themselves.
         path: where a named source's files lie.
         text: the column, or a template such as "{title}：{text}".

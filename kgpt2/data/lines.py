@@ -54,7 +54,46 @@ def known_encoding(name: str | None) -> str | None:
     return _MEANT.get(codec.name, codec.name)
 
 
-class Lines:
+class Places:
+    """The places of a data file by their numbers: how errors name them, and whether what stands there is text.
+
+    Args:
+        path: the file.
+        report: is told of what is bad, and how much has been read.
+        before, total: bytes of other files that were read before, and of all.
+
+    Attributes:
+        path, report: as given.
+    """
+
+    _what = "row"
+
+    def __init__(self, path: Path, report: Report, before: int = 0, total: int = 1):
+        self.path, self.report, self._before, self._total = path, report, before, total
+
+    def where(self, number: int) -> str:
+        """A place, for an error."""
+        return f"{self.path}, {self._what} {number}"
+
+    def is_text(self, number: int, text: str) -> bool:
+        """Whether a decoded text is one: no NUL, no half of a character. What is none is counted as bad."""
+        if "\0" in text:
+            self.report.bad(*self._nul(number))
+            return False
+        if text.isascii() or not _SURROGATE.search(text):
+            return True
+        self.report.bad("not UTF-8", f"{self.where(number)}: half a character (a lone surrogate)")
+        return False
+
+    def passed(self, share: float) -> None:
+        """So much of the file, from 0 to 1, has been read."""
+        self.report.done = (self._before + share * self.path.stat().st_size) / self._total
+
+    def _nul(self, number: int) -> tuple[str, str]:
+        return "NUL character", f"{self.where(number)}: a NUL character, which no text holds; is the file damaged?"
+
+
+class Lines(Places):
     """The lines of a file, and where in it the reader is.
 
     Args:
@@ -70,8 +109,10 @@ class Lines:
         RequestError: the file cannot be read, or as a whole is in another encoding.
     """
 
+    _what = "line"
+
     def __init__(self, path: Path, report: Report, encoding: str | None = None, before: int = 0, total: int = 1):
-        self.path, self.report, self._before, self._total = path, report, before, total
+        super().__init__(path, report, before, total)
         self._given = encoding
         with _opened(path) as (_, binary):
             head = binary.read(_HEAD)
@@ -86,10 +127,6 @@ class Lines:
     def head(self) -> list[str]:
         """The first lines, as far as they were looked at, with their ends."""
         return list(io.StringIO(self._head.removeprefix("\ufeff"), newline=self._newline))
-
-    def where(self, line: int) -> str:
-        """A place, for an error."""
-        return f"{self.path}, line {line}"
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Numbered from 1, with their ends; the byte order mark is left out, bytes that are no text are marked."""
@@ -124,19 +161,6 @@ class Lines:
             )
             return f"not {name}", f"{self.where(number)}: not {name} (a byte is 0x{byte:02x}){guess}"
         return self._nul(number)
-
-    def is_text(self, number: int, text: str) -> bool:
-        """Whether a text out of JSON is one: no NUL, no half of a character. What is none is counted as bad."""
-        if "\0" in text:
-            self.report.bad(*self._nul(number))
-            return False
-        if text.isascii() or not _SURROGATE.search(text):
-            return True
-        self.report.bad("not UTF-8", f"{self.where(number)}: half a character (a lone surrogate)")
-        return False
-
-    def _nul(self, number: int) -> tuple[str, str]:
-        return "NUL character", f"{self.where(number)}: a NUL character, which no text holds; is the file damaged?"
 
     def _refuse_other_encoding(self, head: bytes) -> None:
         """Refuses a file whose beginning is in another encoding; one bad line among good ones is a bad row."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from kgpt2.assets import SAMPLES, sample_path
 from kgpt2.data.couplets import open_couplets, open_verse_couplets
 from kgpt2.data.example import Example, Report, Source
+from kgpt2.data.hub_datasets import dataset_of
+from kgpt2.data.hub_datasets import fetch as fetch_dataset
 from kgpt2.data.marked_verse import PARTS as VERSE_PARTS
 from kgpt2.data.marked_verse import open_verse
 from kgpt2.data.poetry.collection import open_poetry
@@ -30,6 +32,7 @@ NAMES = {
     "verse": "verse, verse/PART: poems, ci and verse couplets, each behind its genre (tang, song, ci; or all)",
     "reddit_tifu": "reddit_tifu: the posts of the Keras tutorial, through TFDS or from their JSON lines",
 }
+_HUB = "hf://"
 _CHUNK = 1000
 
 
@@ -60,7 +63,8 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
 
     Args:
         spec: a SPEC, or a list of files. `:train`, `:validation` and `:test` take a part of it: that of the source's
-            own, or 90, 5 and 5 % of the examples by what they say, equal ones and variants together.
+            own, or 90, 5 and 5 % of the examples by what they say, equal ones and variants together. The spec of a
+            dataset of the hub gets its commit.
         options: how to read it.
 
     Raises:
@@ -69,9 +73,11 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
     """
     if not isinstance(spec, str):
         for one in spec:
-            if one.partition("/")[0] in NAMES and not user_path(one).exists():
+            if one.startswith(_HUB) or (one.partition("/")[0] in NAMES and not user_path(one).exists()):
                 raise RequestError(f"{one}: a named source stands alone; a list is of files")
         return _shaped(_files(spec, options), options)
+    if spec.startswith(_HUB):
+        return _shaped(_hub_dataset(spec, options), options)
     whole, split = _cut_split(spec)
     name, _, part = whole.partition("/")
     converts = False
@@ -83,15 +89,29 @@ def open_source(spec: str | Sequence[str], options: Options = Options()) -> Sour
         converts = name in ("chinese_poetry", "verse") or part.startswith("verse")
     else:
         _refuse_unknown_name(whole)
-        if options.path is not None:
-            raise RequestError(
-                f"data.path: {quoted(options.path)} is for named sources ({', '.join(NAMES)}); {spec} is a file"
-            )
+        _refuse_path(options, f"{spec} is a file")
         source = _files([whole], options)
     if split and not source.spec.endswith(f":{split}"):
         source = _part(source, split)
     options = dataclasses.replace(options, script=None) if converts else options
     return _shaped(dataclasses.replace(source, spec=spec), options)
+
+
+def _refuse_path(options: Options, why: str) -> None:
+    if options.path is not None:
+        raise RequestError(f"data.path: {quoted(options.path)} is for named sources ({', '.join(NAMES)}); {why}")
+
+
+def _hub_dataset(spec: str, options: Options) -> Source:
+    _refuse_path(options, f"{spec} lies on the hub")
+    wanted = dataset_of(spec)
+    files, found = fetch_dataset(wanted)
+    source = dataclasses.replace(_files([str(file) for file in files], options), spec=str(found))
+    if not wanted.split or found.split:
+        return source
+    if wanted.split not in SPLITS:
+        raise RequestError(f"{spec}: there is no such split; the dataset has none, so there are {', '.join(SPLITS)}")
+    return dataclasses.replace(_part(source, wanted.split), spec=f"{found}:{wanted.split}")
 
 
 def _files(specs: Sequence[str], options: Options) -> Source:

@@ -208,11 +208,7 @@ def _settled(lines: Lines, number: int, names: Sequence[str], columns: Columns, 
             )
         if not columns.text:
             lines.report.cleaned["the first line taken as the column's name"] += 1
-    settled = settle(columns, names, where)
-    for name in settled.fields:
-        if names.count(name) > 1:
-            raise RequestError(f"{where}: {names.count(name)} columns are called {quoted(name)}; rename all but one")
-    return settled
+    return settle(columns, names, where)
 
 
 def _is_name(header: str, rows: Sequence[str]) -> bool:

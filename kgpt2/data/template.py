@@ -59,7 +59,7 @@ def settle(columns: Columns, names: Sequence[str], where: str) -> Columns:
     """Columns that say which holds the text, checked against those that there are.
 
     Raises:
-        RequestError: it is not clear which column holds the text, or one that is named is not there.
+        RequestError: it is not clear which column holds the text, or one that is named is not there once.
 
     Example:
         >>> settle(Columns(), ["title", "text"], "poems.csv").text
@@ -69,7 +69,11 @@ def settle(columns: Columns, names: Sequence[str], where: str) -> Columns:
     for key, template in (("data.text", text), ("data.prompt", columns.prompt)):
         if template:
             fields(template, names, where, key)
-    return dataclasses.replace(columns, text=text)
+    settled = dataclasses.replace(columns, text=text)
+    for name in settled.fields:
+        if names.count(name) > 1:
+            raise RequestError(f"{where}: {names.count(name)} columns are called {quoted(name)}; rename all but one")
+    return settled
 
 
 def fields(template: str, columns: Iterable[str], where: str, key: str = "data.text") -> list[str]:

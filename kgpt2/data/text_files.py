@@ -1,4 +1,4 @@
-"""Plain files as examples, read as a stream: .txt, .csv, .tsv, .jsonl and .json, gzipped or not."""
+"""Files as examples, read as a stream: .txt, .csv, .tsv, .jsonl and .json, gzipped or not, and .parquet."""
 
 import collections
 import dataclasses
@@ -7,12 +7,13 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from kgpt2.data import parquet
 from kgpt2.data.example import Example, Report, Source
-from kgpt2.data.lines import Lines, known_encoding
+from kgpt2.data.lines import Lines, Places, known_encoding
 from kgpt2.data.tables import read_rows
 from kgpt2.data.template import ANY_TEXT, Columns, default_template, fill, has, listed, settle
 from kgpt2.errors import RequestError, quoted
@@ -34,7 +35,7 @@ def open_files(
         specs: paths, or patterns such as `poems/*.txt` (`**` for folders in folders; matches in the order of names).
         columns: for files that have any.
         unit: what an example of a .txt is: a line, a block (up to a blank line) or the whole file.
-        encoding: of the files; None: UTF-8.
+        encoding: of the files, but for Parquet, which knows UTF-8 alone; None: UTF-8.
 
     Raises:
         RequestError: there is no such file, or kgpt2 does not read such files.
@@ -48,15 +49,23 @@ def open_files(
             raise RequestError(
                 f"data.text: {quoted(named)} names a column, and {path} has none (a {unit} is an example)"
             )
+        if kind == _PARQUET and encoding not in (None, "utf-8"):
+            raise RequestError(f"data.encoding: {quoted(encoding)} is for text, and {path} is Parquet, always in UTF-8")
 
     def identity() -> str:
         return digest_of(paths, (REVISION, columns, unit, encoding))
+
+    def pairs(path: Path, report: Report, before: int, total: int) -> Iterator[tuple[str, str]]:
+        if _kind(path) == _PARQUET:
+            places = Places(path, report, before, total)
+            return _filled_rows(places, parquet.read_rows(places, columns))
+        return _READERS[_kind(path)](Lines(path, report, encoding, before, total), columns, unit)
 
     def read(report: Report) -> Iterator[Example]:
         total = sum(path.stat().st_size for path in paths) or 1
         before = 0
         for path in paths:
-            for text, prompt in _READERS[_kind(path)](Lines(path, report, encoding, before, total), columns, unit):
+            for text, prompt in pairs(path, report, before, total):
                 if is_blank(text):
                     report.drop("empty", f"{path}: an empty row")
                 else:
@@ -111,12 +120,7 @@ def _blocks(lines: Lines, whole: bool) -> Iterator[list[str]]:
 
 
 def _table(kind: str) -> Callable[[Lines, Columns, str], Iterator[tuple[str, str]]]:
-    def read(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
-        for number, row, settled in read_rows(lines, kind, columns):
-            if filled := _filled(lines, number, row, settled):
-                yield filled
-
-    return read
+    return lambda lines, columns, unit: _filled_rows(lines, read_rows(lines, kind, columns))
 
 
 def _json_lines(lines: Lines, columns: Columns, unit: str) -> Iterator[tuple[str, str]]:
@@ -198,28 +202,40 @@ def _json_texts(lines: Lines, rows: Iterator[tuple[int, object]], columns: Colum
             yield filled
 
 
-def _filled(lines: Lines, number: int, row: Mapping[str, object], columns: Columns) -> tuple[str, str] | None:
+def _filled_rows(
+    places: Places, rows: Iterable[tuple[int, Mapping[str, object], Columns]]
+) -> Iterator[tuple[str, str]]:
+    for number, row, settled in rows:
+        if filled := _filled(places, number, row, settled):
+            yield filled
+
+
+def _filled(places: Places, number: int, row: Mapping[str, object], columns: Columns) -> tuple[str, str] | None:
     """Text and prompt of a row; None where it is bad, which is counted."""
-    where, reason = lines.where(number), "missing column"
+    where, reason = places.where(number), "missing column"
     try:
         if not all(name in row for name in columns.fields):
             settle(columns, list(row), where)
         reason = "no text in the column"
         text, prompt = (fill(template, row, where) if template else "" for template in (columns.text, columns.prompt))
     except RequestError as error:
-        lines.report.bad(reason, str(error))
+        places.report.bad(reason, str(error))
         return None
-    return (text, prompt) if lines.is_text(number, text + prompt) else None
+    return (text, prompt) if places.is_text(number, text + prompt) else None
 
 
 _READERS = {".txt": _text, ".csv": _table("CSV"), ".tsv": _table("TSV"), ".jsonl": _json_lines, ".json": _json_list}
+_PARQUET = ".parquet"  # no text, and packed in its own way
 
 
 def _kind(path: Path) -> str:
     """What a file is read as, by its name without .gz."""
+    if path.suffix.lower() == _PARQUET:
+        return _PARQUET
     name = path.with_suffix("") if path.suffix == ".gz" else path
     if name.suffix.lower() not in _READERS:
-        raise RequestError(f"{path}: a kind of file that kgpt2 does not read; it reads {', '.join(_READERS)} (and .gz)")
+        known = f"{', '.join(_READERS)} (and .gz) and {_PARQUET}"
+        raise RequestError(f"{path}: a kind of file that kgpt2 does not read; it reads {known}")
     return name.suffix.lower()
 
 

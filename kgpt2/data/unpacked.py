@@ -49,6 +49,16 @@ def require_line(line: str | bytes, where: str) -> None:
         raise RequestError(f"{where}: refused, a line of more than {MAX_LINE:,} characters")
 
 
+def swells(unfolded: int, packed: int) -> bool:
+    """Whether something unfolds to more bytes than a text that is packed so small does.
+
+    Example:
+        >>> swells(3_000_000, 1_000), swells(3_000_000_000, 1_000_000)
+        (False, True)
+    """
+    return unfolded > _UNLOOKED and unfolded > _TIMES * packed
+
+
 class _Unfolding(io.RawIOBase):
     """The content of a gzip file, counted as it unfolds."""
 
@@ -61,7 +71,7 @@ class _Unfolding(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         count = self._file.readinto(buffer)
         self._unfolded += count
-        if self._unfolded > _UNLOOKED and self._unfolded > _TIMES * self._raw.tell():
+        if swells(self._unfolded, self._raw.tell()):
             raise RequestError(
                 f"{self._path}: refused, it unfolds to more than {_TIMES} times its size\n"
                 "if it is good text all the same, gunzip it and give the file itself"

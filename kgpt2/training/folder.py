@@ -8,6 +8,7 @@ from typing import Any
 from kgpt2 import interrupts
 from kgpt2.config.recipes import load_config
 from kgpt2.config.sections import Config
+from kgpt2.data.hub_datasets import is_the_same
 from kgpt2.errors import Interrupted, RequestError, quoted
 from kgpt2.files import read_object
 from kgpt2.outputs import claimed_folder, require_folder
@@ -87,13 +88,19 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
         f"{section}.{name} ({quoted(old[section][name])} then, {quoted(value)} now)"
         for section, values in new.items()
         for name, value in values.items()
-        if old[section][name] != value and not {section, f"{section}.{name}"} & free
+        if not _is_the_same(old[section][name], value) and not {section, f"{section}.{name}"} & free
     ]
     if changed:
         raise RequestError(
             f"{where}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
             f"take the old settings (config.yaml of the run has them), or start a run in another folder"
         )
+
+
+def _is_the_same(then: object, now: object) -> bool:
+    """Whether a value has stayed; a dataset of the hub may leave out the commit that config.yaml has."""
+    both = isinstance(then, str) and isinstance(now, str)
+    return is_the_same(str(then), str(now)) if both else then == now
 
 
 def is_longer(then: Config, now: Config) -> bool:

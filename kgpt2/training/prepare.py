@@ -42,6 +42,7 @@ class Plan:
         examples: how many are learned, and how many held out.
         prompts, sampling: what the model continues at each validation, and how.
         notes: what a user should know about the data, a line each.
+        config: the run's, with the commits of datasets of the hub: what config.yaml keeps.
     """
 
     start: Checkpoint | FromScratch
@@ -54,6 +55,7 @@ class Plan:
     prompts: list[Prompt]
     sampling: Settings
     notes: list[str]
+    config: Config
 
 
 def prepare(config: Config, progress: Progress | None = None) -> Plan:
@@ -102,7 +104,8 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
     updates = config.train.steps or math.ceil((config.train.epochs or 1) * train.per_epoch / config.train.accumulate)
     interval = min(config.train.validate_every or math.ceil(train.per_epoch / config.train.accumulate), updates)
     examples = len(selected), len(held_out_rows)
-    return Plan(start, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes)
+    recorded = _pinned(config, sources)
+    return Plan(start, tokenizer, train, validation, updates, interval, examples, prompts, sampling, notes, recorded)
 
 
 def _require_trackers(config: Config) -> None:
@@ -172,6 +175,13 @@ def _sources(data: DataSection) -> list[Source]:
     limited = dataclasses.replace(options, limit=data.limit)
     first = inline(data.texts or ()) if data.source is None else open_source(data.source, limited)
     return [first, open_source(data.validation, options)] if isinstance(data.validation, str) else [first]
+
+
+def _pinned(config: Config, sources: list[Source]) -> Config:
+    data = config.data
+    pins = {"source": sources[0].spec} if isinstance(data.source, str) else {}
+    pins |= {"validation": sources[1].spec} if isinstance(data.validation, str) else {}
+    return config.model_copy(update={"data": data.model_copy(update=pins)})
 
 
 def _scratch_tokenizer(scratch: FromScratch, sources: list[Source], tokens: SpecialTokens) -> BertTokenizer:

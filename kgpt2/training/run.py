@@ -146,7 +146,7 @@ class _Run:
         """Learns to the end, writing as it goes; returns the summary."""
         folder, meter, recorded = self._folder, self._meter, self._recorded
         (folder / "summary.json").unlink(missing_ok=True)  # a run that is made longer is not complete any more
-        write_text(folder / "config.yaml", dump_config(self._config))
+        write_text(folder / "config.yaml", dump_config(self._plan.config))
         try:
             if processes.asked_to_stop(meter.step):
                 raise KeyboardInterrupt

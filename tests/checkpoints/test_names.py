@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from kgpt2.checkpoints import kaggle
+from kgpt2 import online
 from kgpt2.checkpoints.kaggle import KERASHUB_PRESETS, PRESET_FILES
 from kgpt2.checkpoints.names import read_model
 from kgpt2.errors import RequestError, WorkError
@@ -31,7 +31,7 @@ def test_the_preset_table_is_kerashubs():
 
 def test_a_cached_preset_needs_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(kaggle, "reachable", lambda host: pytest.fail("looked for the network"))
+    monkeypatch.setattr(online, "reachable", lambda *_: pytest.fail("looked for the network"))
     folder = fill_kaggle_cache(tmp_path)
     assert KERASHUB_PRESETS["gpt2_base_en"].fetch() == folder
     shutil.rmtree(folder.parent / ".complete")
@@ -50,8 +50,8 @@ def test_a_download_that_was_cut_off_does_not_count(tmp_path, monkeypatch):
 
 def test_without_network_and_cache_it_fails_at_once_and_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(kaggle.urllib.request, "getproxies", dict)
-    monkeypatch.setattr(kaggle.socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
+    monkeypatch.setattr(online.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(online.socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
     began = time.perf_counter()
     with pytest.raises(WorkError, match="copy the preset's files to") as error:
         read_model("gpt2_base_en")
@@ -63,7 +63,7 @@ def test_without_network_and_cache_it_fails_at_once_and_says_what_to_do(tmp_path
 def test_a_failed_download_is_one_line_of_reason(tmp_path, monkeypatch):
     kagglehub = pytest.importorskip("kagglehub")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(kaggle, "reachable", lambda host: True)
+    monkeypatch.setattr(online, "reachable", lambda *_: True)
 
     def fail(handle):
         raise ConnectionError("reset by peer\nand much more")

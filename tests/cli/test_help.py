@@ -2,7 +2,7 @@
 
 import pytest
 
-from kgpt2.cli.help import cells
+from kgpt2.cli.help import cells, wrapped
 from kgpt2.cli.main import COMMANDS
 
 
@@ -24,3 +24,9 @@ def test_help_fits(kgpt2, monkeypatch, arguments, width):
     lines = kgpt2(*arguments, "--help").out.splitlines()
     assert max(map(cells, lines)) <= 80
     assert not any(line.endswith("...") and not line.startswith("Usage:") for line in lines)
+
+
+@pytest.mark.parametrize("width", range(4, 30))
+def test_no_line_begins_with_a_closing_mark(width):
+    lines = wrapped("文件可以是 .jsonl、.json（也可加 .gz）和 .parquet。见《说明》、README。", width)
+    assert not [line for line in lines if line[:1] in tuple("，。、；：！？）》”")]

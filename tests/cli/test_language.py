@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from kgpt2.cli.help import cells
+from kgpt2.cli.help import cells, first_sentence
 from kgpt2.cli.language import catalogue, is_chinese, told
+from kgpt2.cli.main import cli
 from tests.conftest import ROOT
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
@@ -33,6 +34,12 @@ COMMANDS = [
     (("generate", "abc", "--max-new-tokens", "2", "--seed", "1"), 0, "模型不认得 abc，读作 [UNK]（它只读过古诗词"),
     (("verse", "check", POEM), 0, "五绝: 不合律，韵 下平声七阳"),
     (("verse", "rhymes", "ab"), 2, "'ab'：请写一个汉字"),
+    (("fit", "none.yaml"), 2, "none.yaml：没有这个配置文件"),
+    (("data", "show", "none"), 2, "none：没有这个数据来源或文件"),
+    (("data", "show", "hf://poems"), 2, "请写 hf://datasets/组织/名字"),
+    (("push", "none", "hf://someone/poems"), 2, "none：没有这个文件夹；能发布的是训练结果"),
+    (("bench", "mini_zh", "--batch", "0"), 2, "--batch：0 不行，须为 1 或更大"),
+    (("bench", "mini_zh", "--samplers", "best"), 2, "--samplers：'best' 不在可选之列：greedy"),
     (("models",), 0, "MODEL 也可以是文件夹"),
     (("serve", "--host", "0.0.0.0"), 2, "别人能访问这个地址，而没有设密钥"),
 ]
@@ -60,7 +67,9 @@ def test_the_last_line_is_the_speed_in_chinese(kgpt2, chinese):
     assert re.fullmatch(r"[\d.]+ 秒写出 2 个词元：每秒 [\d.]+ 个（启动 [\d.]+ 秒）", said[-1])
 
 
-@pytest.mark.parametrize("name", ["generate", "serve", "models", "verse"])
+@pytest.mark.parametrize(
+    "name", ["generate", "serve", "models", "verse", "bench", "compare", "convert", "data", "push"]
+)
 def test_help_is_chinese_and_fits(kgpt2, chinese, monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "80")
     lines = kgpt2(name, "--help").out.splitlines()
@@ -69,6 +78,36 @@ def test_help_is_chinese_and_fits(kgpt2, chinese, monkeypatch, name):
     # Names of options and what they take stay as they are typed; all that is said of them is Chinese.
     meanings = [re.split(r" {2,}", line.strip())[-1] for line in lines if line.startswith("  ")]
     assert all(re.search(r"[\u4e00-\u9fff]|^[\w. ：）\]-]+$|^[-<(]", meaning) for meaning in meanings), meanings
+
+
+def helps(command: click.Command, context: click.Context) -> list[str]:
+    """All that `--help` says of a command and of those below it: sentences, options, the brackets behind them."""
+    whole = inspect.cleandoc(command.help or "")
+    found = [" ".join(part.split()) for part in whole.split("\n\n") if part and not part.startswith("\b")]
+    found += [first_sentence(whole)] if whole else []
+    found += [f"{heading}:" for heading in getattr(command, "headings", ())]
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+            text, _, bracket = record[1].partition("  [")
+            found += [text, *filter(None, [bracket.rstrip("]")])]
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        below = command.get_command(context, name)
+        found += helps(below, click.Context(below, parent=context, info_name=name))
+    return found
+
+
+def test_no_option_and_no_command_lacks_its_chinese(chinese):
+    said = helps(cli, click.Context(cli, info_name="kgpt2", help_option_names=["-h", "--help"]))
+    assert len(said) > 250
+    assert [
+        one for one in said if not re.search("[\u4e00-\u9fff]", told(one)) and not re.fullmatch(r"[\dx<>=.]+", one)
+    ] == []
+
+
+def test_a_data_source_is_told_of_in_chinese(kgpt2, chinese):
+    lines = kgpt2("data", "show", "samples/tang", "--limit", "30", "--examples", "0").out.splitlines()
+    assert re.search(r"^30 条样例；词元数（含首尾）：平均 [\d.]+，半数不超过 \d+", "\n".join(lines), re.M)
+    assert "随 kgpt2 而来的小样本" in kgpt2("data", "list").out
 
 
 def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):

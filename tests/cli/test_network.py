@@ -34,6 +34,7 @@ CASES = {
     "data show": ("data", "show", "samples/tang", "--model", "mini_zh", "--limit", "2"),
     "convert": ("convert", "mini_zh", "preset"),
     "convert to transformers": ("convert", "mini_zh", "folder", "--to", "transformers"),
+    "push": ("push", "MODEL", "hf://someone/poems", "--dry-run"),
     "tokenize": ("tokenize", "春眠", "--model", "mini_zh"),
     "verse check": ("verse", "check", "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"),
     "models": ("models",),
