@@ -100,7 +100,7 @@ def _lines(
 
 def _as_tune(text: str, words: Sequence[str], tune: Found, system: System) -> Checked:
     """A ci, which is regulated where it keeps its tune."""
-    lines = _lines(words, tune.faults, system, "", [()] * len(words))
+    lines = _lines(words, tune.faults, system, "", tune.licences)
     strict = [fault for fault in tune.faults if fault.kind != "重韵"]
     rhymed = Rhyme(tune.rhyme, tuple(fault for fault in tune.faults if fault.kind == "出韵"))
     return Checked(text.strip(), tune.form, not strict, lines, rhymed, tune.faults)
