@@ -41,13 +41,14 @@ class Listed(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A variant: its lines, its rhymes, its tones, other cuts between two rhymes, and how many ci keep it."""
+    """A variant: its lines, rhymes and tones, other cuts between two rhymes, repeats, and how many ci keep it."""
 
     lengths: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
     flags: tuple[int, ...]
     marks: tuple[str, ...]
     cuts: tuple[tuple[int, tuple[int, ...]], ...]
+    repeats: dict[int, int]
     kept: int
 
 
@@ -63,15 +64,16 @@ class _Way(NamedTuple):
         return {place for group in self.groups for place in group}
 
 
-def variants_of(poems: Sequence[Ci], listed: Sequence[Listed]) -> list[Variant]:
+def variants_of(poems: Sequence[Ci], listed: Sequence[Listed], older: Sequence[Ci]) -> list[Variant]:
     """The variants of a tune that ci bear out: those that two of them keep, or of a rare tune one; the commonest first.
 
-    One ci also bears out a variant of which it has the lines and the rhymes as the book prints them.
+    One ci also bears out a variant of which it has the lines and the rhymes as the book prints them. Older texts of
+    the same lines are looked at for what a rare variant repeats.
     """
-    return _borne_out(poems, listed, LEAST_CI) or _borne_out(poems, listed, 1)
+    return _borne_out(poems, listed, older, LEAST_CI) or _borne_out(poems, listed, older, 1)
 
 
-def _borne_out(poems: Sequence[Ci], listed: Sequence[Listed], least: int) -> list[Variant]:
+def _borne_out(poems: Sequence[Ci], listed: Sequence[Listed], older: Sequence[Ci], least: int) -> list[Variant]:
     by_length = collections.defaultdict(list)
     for poem in poems:
         by_length[len(poem.text)].append(poem)
@@ -80,7 +82,7 @@ def _borne_out(poems: Sequence[Ci], listed: Sequence[Listed], least: int) -> lis
         book = [one for one in listed if len(one.tones) == length] or [*_unlisted(left)]
         taken: list[set[int]] = []
         while way := _best([way for one in book for way in _ways(one, left)], taken, least):
-            found.append(_variant(way, book))
+            found.append(_variant(way, book, older))
             taken.append(way.places)
             left = [poem for poem in left if poem not in way.kept]
     return sorted(found, key=lambda variant: -variant.kept)
@@ -149,7 +151,7 @@ def _best(ways: Sequence[_Way], taken: Sequence[set[int]], least: int) -> _Way |
     return max(nearly, key=lambda way: (len(way.places), len(way.kept)), default=None)
 
 
-def _variant(way: _Way, book: Sequence[Listed]) -> Variant:
+def _variant(way: _Way, book: Sequence[Listed], older: Sequence[Ci]) -> Variant:
     lengths, _ = collections.Counter(poem.lengths for poem in way.kept).most_common(1)[0]
     rhyming = {place: tone for group in way.groups for place, tone in group.items()}
     listed = next(one for one in book if {place for group in one.groups for place in group} >= {*rhyming})
@@ -161,7 +163,22 @@ def _variant(way: _Way, book: Sequence[Listed]) -> Variant:
     stops = [sum(poem.marks[number][0] in "。！？" for poem in own) for number in range(len(lengths))]
     marks = tuple("。" if 2 * count > len(own) else "，" for count in stops[:-1])
     groups = tuple(tuple(group) for group in way.groups)
-    return Variant(lengths, groups, flags, (*marks, "。"), _cuts(way, lengths), len(way.kept))
+    like = [poem.text for poem in older if poem.lengths == lengths] if len(own) < _KNOWN else []
+    repeats = _repeats([poem.text for poem in own] + like)
+    return Variant(lengths, groups, flags, (*marks, "。"), _cuts(way, lengths), repeats, len(way.kept))
+
+
+def _repeats(texts: Sequence[str]) -> dict[int, int]:
+    """Places that have in nine of ten texts the character of a place before, and how far back the nearest such is."""
+    found: dict[int, int] = {}
+    for place in range(len(texts[0]) if len(texts) >= _KNOWN else 0):
+        same = [back for back in range(1, place + 1) if _share(texts, place, back) >= CLEAR]
+        found |= {place: same[0]} if same else {}
+    return found
+
+
+def _share(texts: Sequence[str], place: int, back: int) -> float:
+    return sum(text[place] == text[place - back] for text in texts) / len(texts)
 
 
 def _cuts(way: _Way, lengths: tuple[int, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
@@ -204,13 +221,18 @@ def _settled(signs: Iterable[str], listed: str) -> int:
 def written(variant: Variant) -> str:
     """The pattern in the notation of forms, and behind a tab the other cuts."""
     rhyming = {place: number for number, group in enumerate(variant.groups, 1) for place in group}
+    flags = [*variant.flags]
+    for place, back in sorted(variant.repeats.items(), reverse=True):
+        # A place that is repeated has the tone and the rhyme of its repeats.
+        flags[place - back] = flags[place - back] & flags[place] or flags[place]
+        if place in rhyming:
+            rhyming.setdefault(place - back, rhyming[place])
     pattern, place = "", 0
     for length, mark in zip(variant.lengths, variant.marks, strict=True):
         for _ in range(length):
             signs = "Rr" if place in rhyming else "pz"
-            pattern += {LEVEL: signs[0], OBLIQUE: signs[1], ANY: "x"}[variant.flags[place]] + str(
-                rhyming.get(place, "")
-            )
+            sign = {LEVEL: signs[0], OBLIQUE: signs[1], ANY: "x"}[flags[place]] + str(rhyming.get(place, ""))
+            pattern += f"={variant.repeats[place]}" if place in variant.repeats else sign
             place += 1
         pattern += mark
     return f"{pattern}\t{' '.join(f'{line}:' + ','.join(map(str, cut)) for line, cut in variant.cuts)}"

@@ -1,6 +1,6 @@
 """Mends the patterns of the hundred commonest tunes (词牌) on one half of the Song ci, and reports on the other half.
 
-    python -m benchmarks.verse.tunes cipu_couyun.tsv song_ci.jsonl.gz > benchmarks/records/tunes.json
+    python -m benchmarks.verse.tunes cipu_couyun.tsv song_ci.jsonl.gz tang_other.jsonl.gz > records/tunes.json
 
 cipu_couyun.tsv: tunes of github.com/hulbji/couyun (MIT, © 2026 hulbji, after 钦定词谱, 1715). The names were fixed
 beforehand (tune_names.tsv). A comma within a line (、) is read over. With --trial a quarter of the counting half is
@@ -17,7 +17,7 @@ import random
 import re
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import turns
@@ -40,13 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tunes", type=Path)
     parser.add_argument("poems", type=Path)
+    parser.add_argument("tang", type=Path, help="Tang verse in other forms, some of it ci.")
     parser.add_argument("--trial", action="store_true", help="Hold a quarter of the counting half out instead.")
     options = parser.parse_args()
     names = [line.split("\t") for line in NAMES.read_text("utf-8").splitlines()]
     listed = read_tunes(options.tunes)
     called = {alias: name for name, _, others in names for alias in (name, *others.split())}
     halves = {name: halved(poems, options.trial) for name, poems in read_poems(options.poems, called).items()}
-    variants = {name: variants_of(halves[name][0], listed[name] + listed[f"{name}令"]) for name, _, _ in names}
+    older = [poem for _, poem in titled(options.tang)]
+    variants = {name: variants_of(halves[name][0], listed[name] + listed[f"{name}令"], older) for name, _, _ in names}
     rows = [
         f"{name}\t{others}\t{number}\t{written(variant)}\n"
         for name, _, others in names
@@ -75,15 +77,21 @@ def read_tunes(path: Path) -> dict[str, list[Listed]]:
 def read_poems(path: Path, called: Mapping[str, str]) -> dict[str, list[Ci]]:
     """The ci of each tune, its other names among them."""
     found = collections.defaultdict(list)
+    for title, poem in titled(path):
+        if name := called.get(re.split("[・（]", title)[0].strip()):
+            found[name].append(poem)
+    return found
+
+
+def titled(path: Path) -> Iterator[tuple[str, Ci]]:
+    """The titles of a collection, and the texts; those with other signs than characters and marks are left out."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for poem in map(json.loads, file):
-            name = called.get(re.split("[・（]", poem["title"])[0].strip())
             text = poem["text"].replace("、", "")
             lines = _LINE.findall(text)
-            if name and "".join(map("".join, lines)) == text:
+            if lines and "".join(map("".join, lines)) == text:
                 words, marks = zip(*lines, strict=True)
-                found[name].append(Ci("".join(words), tuple(map(len, words)), marks))
-    return found
+                yield poem["title"], Ci("".join(words), tuple(map(len, words)), marks)
 
 
 def halved(poems: Sequence[Ci], trial: bool) -> Halves:

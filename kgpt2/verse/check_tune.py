@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kgpt2.verse.checked import Fault
 from kgpt2.verse.ci_rhymes import rhymed
 from kgpt2.verse.notation import Form, lines_of, name_of, parse
+from kgpt2.verse.repeating import origins
 from kgpt2.verse.rhyming import groups_of
 from kgpt2.verse.sounds import ANY, System, end_tone_of, tone_of
 from kgpt2.verse.tunes import tune_cuts, tune_pattern, tunes
@@ -149,13 +150,16 @@ def _checked(
         if (known := (end_tone_of if pattern[place].rhyme else tone_of)(sign.character, system))
         and not known & pattern[place].tone
     ]
+    # Places that repeat a character: whether they do.
+    again = {place: at[place].character == at[first].character for place, first in origins(pattern).items()}
+    faults += [Fault("叠句", *at[place]) for place, repeats in again.items() if not repeats]
     licences: dict[int, list[str]] = {line: ["句读"] for line in otherwise}
     names = []
     for group in groups_of(pattern, {}) if counts_rhyme else ():
         rhyme = rhymed({place: at[place].character for place in group}, group, system)
         names += [rhyme.name] if rhyme.name else []
         faults += [Fault("出韵", *at[place]) for place in rhyme.out]
-        faults += _twice([at[place] for place in group])
+        faults += _twice([at[place] for place in group if not again.get(place)])
         for place in rhyme.near:
             licences.setdefault(at[place].line, []).append("邻韵")
     taken = tuple(tuple(licences.get(number, ())) for number in range(1, len(words) + 1))

@@ -72,6 +72,29 @@ def test_lines_may_be_cut_as_other_ci_cut_them():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "ci"),
+    [
+        (
+            "忆秦娥",
+            "箫声咽，秦娥梦断秦楼月。秦楼月，年年柳色，灞陵伤别。乐游原上清秋节，咸阳古道音尘绝。音尘绝，西风残照，汉家陵阙。",
+        ),
+        ("调笑令2", "胡马，胡马，远放燕支山下。咆沙咆雪独嘶，东望西望路迷。迷路，迷路，边草无穷日暮。"),
+    ],
+)
+def test_repeats_are_kept(name, ci):
+    found = check(ci, name)
+    assert found.regulated
+    assert found.faults == ()
+
+
+def test_a_repeat_that_is_missing():
+    found = check(CI["如梦令"].replace("争渡，争渡", "争渡，争路"))
+    assert (found.form, found.regulated) == ("如梦令", False)
+    assert ("叠句", 6, 2, "路") in [(one.kind, one.line, one.place, one.character) for one in found.faults]
+    assert "叠句" in found.lines[5].faults
+
+
 def test_a_tune_with_as_many_characters_is_another():
     assert check(CI["西江月"], "少年游").faults[0].kind == "形式"
 
