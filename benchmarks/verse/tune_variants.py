@@ -117,17 +117,12 @@ def _unlisted(poems: Sequence[Ci]) -> Iterator[Listed]:
 
 
 def _rhyming(group: dict[int, int], poems: Sequence[Ci]) -> dict[int, int]:
-    """The places of a group that nine in ten of the ci rhyme in which most of it rhymes."""
-    judged = [
-        rhyme
-        for poem in poems
-        if 2 * len((rhyme := rhymed({place: poem.text[place] for place in group}, group, "cilin")).out) < len(group)
-    ]
-    return {
-        place: tone
-        for place, tone in group.items()
-        if sum(place not in rhyme.out for rhyme in judged) >= RHYMING * len(judged)
-    }
+    """The places of a group that nine in ten of the ci rhyme which rhyme all others; all that two do not leave out."""
+    outs = [rhymed({place: poem.text[place] for place in group}, group, "cilin").out for poem in poems]
+    judged = [out for out in outs if len(out) <= 1]
+    missing = collections.Counter(place for out in judged for place in out)
+    most = max(LEAST_CI - 1, (1 - RHYMING) * len(judged))
+    return {place: tone for place, tone in group.items() if missing[place] <= most}
 
 
 def keeps(text: str, groups: Iterable[dict[int, int]]) -> bool:

@@ -17,6 +17,7 @@ from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
     from kgpt2.verse.checked import Checked
+    from kgpt2.verse.notation import Form
 
 SYSTEMS = ("pingshui", "cilin", "modern", "off")
 
@@ -91,12 +92,12 @@ def forms_command(name: str | None, as_json: bool) -> None:
     """List the forms that have names, or show the lines of one of them in each of its ways."""
     from kgpt2.verse.meter import LINES, ORDERS, kinds_of, line_flags, regulated
     from kgpt2.verse.notation import NAMED, lines_of, name_of, parse
-    from kgpt2.verse.tunes import tune_pattern, tunes
+    from kgpt2.verse.tunes import tune_pattern, tunes, variant_count
 
     if name is None:
-        report = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
+        names = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
         click.echo(
-            json.dumps(report, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in report.items())
+            json.dumps(names, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in names.items())
         )
         return
     form = parse(name)
@@ -110,10 +111,38 @@ def forms_command(name: str | None, as_json: bool) -> None:
             ways.append(["".join(signs[flag] for flag in line) for line in flags])
     else:
         ways.append(["".join(signs[form[place].tone] for place in line) for line in lines])
+    has_own = any(slot.rhyme or slot.back for slot in form)
     if as_json:
-        click.echo(json.dumps({"form": name_of(name), "ways": ways}, ensure_ascii=False))
+        report: dict[str, object] = {"form": name_of(name), "ways": ways}
+        if has_own:
+            report["rhymes"] = [form[line[-1]].rhyme for line in lines]
+            report["repeats"] = [[form[place].back > 0 for place in line] for line in lines]
+            report["variants"] = variant_count(name)
+        click.echo(json.dumps(report, ensure_ascii=False))
+    elif has_own:
+        click.echo("\n".join(_lines_shown(name_of(name), form, ways[0])))
     else:
         click.echo("\n\n".join("\n".join(way) for way in ways))
+
+
+def _lines_shown(name: str, form: "Form", lines: list[str]) -> Iterator[str]:
+    """The lines of a tune with their marks: which rhyme (韵, numbered where there are several), which repeat (叠)."""
+    from kgpt2.verse.notation import lines_of
+    from kgpt2.verse.tunes import tune_cuts, variant_count
+
+    rhymes = {slot.rhyme for slot in form if slot.rhyme}
+    cuts: dict[int, list[str]] = {}
+    for number, lengths in tune_cuts(name):
+        cuts.setdefault(number, []).append("，".join(map(str, lengths)))
+    for number, (places, tones) in enumerate(zip(lines_of(form), lines, strict=True), 1):
+        last = form[places[-1]]
+        mark = form[places[-1] + 1].mark if places[-1] + 1 < len(form) else ""
+        said = ["韵" + (last.rhyme if len(rhymes) > 1 else "")] if last.rhyme else []
+        said += ["叠"] if any(form[place].back for place in places) else []
+        said += [told(f"or cut as {cut}") for cut in cuts.get(number, ())]
+        yield "  ".join([tones + mark, *said])
+    if (count := variant_count(name)) > 1:
+        yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 
 
 def _texts(given: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from kgpt2.errors import RequestError, quoted
+from kgpt2.verse.cutting import cut_like
 from kgpt2.verse.fitting import Verse, tone_clash
 from kgpt2.verse.han import is_han
 from kgpt2.verse.meter import Pattern
@@ -149,7 +150,7 @@ def _form_for(rules: Rules, text: str) -> Form:
     """The form, with the first side of a couplet as long as the prompt has it."""
     if not rules.form:
         return parse("七绝" if len(rules.acrostic) <= 4 else "七律")
-    form = parse(rules.form)
+    form = cut_like(rules.form, text)
     if name_of(rules.form) != "对联":
         return form
     side, separator, _ = text.partition(SEPARATOR)

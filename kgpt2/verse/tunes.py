@@ -39,6 +39,17 @@ def tune_cuts(name: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
     return tuple((int(line), tuple(map(int, lengths.split(",")))) for line, lengths in pairs)
 
 
+def variant_count(name: str) -> int:
+    """How many variants a tune has, by any of its names, with or without a number; 0: it is none.
+
+    Example:
+        >>> variant_count("忆秦娥2"), variant_count("秦楼月"), variant_count("七绝")
+        (2, 2, 0)
+    """
+    tune = name.rstrip("0123456789")
+    return sum(called == tune for called, _ in _patterns())
+
+
 def tunes() -> dict[str, int]:
     """The names of all tunes, and how many variants each has.
 

@@ -50,6 +50,15 @@ def test_what_cannot_be(kgpt2, arguments, words):
 
 def test_forms_and_rhymes(kgpt2):
     assert "七律" in kgpt2("verse", "forms").out
+    assert kgpt2("verse", "forms", "如梦令").out.splitlines()[3:6] == [
+        "中仄中平平仄。  韵",
+        "平仄。  韵",
+        "平仄。  韵  叠",
+    ]
+    assert "韵4" in kgpt2("verse", "forms", "菩萨蛮").out
+    assert "or cut as 4，7" in kgpt2("verse", "forms", "水调歌头").out
+    shown = json.loads(kgpt2("verse", "forms", "忆秦娥2", "--json").out)
+    assert (shown["rhymes"][:4], shown["repeats"][2], shown["variants"]) == (["1", "1", "1", ""], [True] * 3, 2)
     ways = json.loads(kgpt2("verse", "forms", "五绝", "--json").out)["ways"]
     assert ways[0] == ["中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平"]
     assert len(ways) == 4
