@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kgpt2.cli import completing
-from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
 from kgpt2.cli.language import told
 from kgpt2.cli.options import Choice
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kgpt2.verse.checked import Checked
     from kgpt2.verse.notation import Form
 
+# Colours of 平, 仄 and 通 on a terminal.
+_COLOURS = {"平": "blue", "仄": "yellow", "通": "magenta"}
 SYSTEMS = ("pingshui", "cilin", "modern", "off")
 
 
@@ -167,13 +169,21 @@ def _texts(given: str) -> Iterator[str]:
 
 
 def _shown(checked: "Checked") -> str:
-    """A text as people read it: under each line its tones."""
+    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal."""
     verdict = told("regulated" if checked.regulated else "not regulated")
     rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
     rows = [f"{checked.form}: {verdict}{rhyme}"]
-    for line in checked.lines:
+    broken = {(fault.line, fault.place) for fault in checked.faults}
+    for number, line in enumerate(checked.lines, 1):
         said = "、".join((*line.faults, *line.licences))
-        rows += [f"  {line.text}  {line.type}", f"  {line.tones}  {said}".rstrip()]
+        text, tones = (
+            "".join(
+                styled(sign, fg=_COLOURS.get(tone), underline=(number, place) in broken or None)
+                for place, (sign, tone) in enumerate(zip(signs, line.tones, strict=True), 1)
+            )
+            for signs in (line.text, line.tones)
+        )
+        rows += [f"  {text}  {line.type}", f"  {tones}  {said}".rstrip()]
     for fault in checked.faults:
         place = f", character {fault.place} ({fault.character})" if fault.place else ""
         where = f"line {fault.line}{place}" if fault.line else "another form than was asked for"

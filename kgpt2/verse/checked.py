@@ -50,7 +50,7 @@ class Rhyme:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """A text and all that is said of it.
+    """A text and all that is said of it; a notebook shows it with its tones coloured.
 
     Attributes:
         text: as it was given.
@@ -67,3 +67,8 @@ class Checked:
     lines: tuple[Line, ...]
     rhyme: Rhyme
     faults: tuple[Fault, ...]
+
+    def _repr_html_(self) -> str:
+        from kgpt2.verse.coloured import as_html
+
+        return as_html(self)

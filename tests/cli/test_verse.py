@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import pytest
 
 POEM = "渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。"
@@ -19,6 +20,20 @@ def test_a_text_in_json_and_as_people_read_it(kgpt2):
     assert shown.status == 0
     assert "七绝: not regulated, rhyme 上平声十一真" in shown.out
     assert "失粘: line 3" in shown.out
+
+
+def test_tones_have_colours_where_they_are_wanted(monkeypatch):
+    from kgpt2.cli.verse import _shown
+    from kgpt2.verse.check import check
+
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    coloured = _shown(check(POEM))
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = _shown(check(POEM))
+    assert "\x1b[34m" in coloured
+    assert click.unstyle(coloured) == plain
+    assert "\x1b" not in plain
 
 
 def test_a_file_a_line_a_text(kgpt2, tmp_path):
