@@ -32,7 +32,7 @@ TUNES = [
     "如梦令",
     "忆江南",
     "生查子",
-    "采桑子",
+    "忆秦娥",
 ]
 TONES = {"p": 1, "R": 1, "z": 2, "r": 2, "x": 3}
 
@@ -54,14 +54,19 @@ def main() -> None:
 
 
 def keeps(text: str, pattern: str) -> bool:
-    """Whether a ci has the marks, tones and rhymes of a pattern."""
-    places = re.findall(r"([xpzRr，。])(\d?)", pattern)
+    """Whether a ci has the marks, tones, rhymes and repeats of a pattern."""
+    places = re.findall(r"([xpzRr，。=])(\d*)", pattern)
     if len(places) != len(text):
         return False
     shared: dict[str, set[str]] = {}
+    written = ""
     for sign, (kind, number) in zip(text, places, strict=True):
+        written += "" if kind in "，。" else sign
         if kind in "，。":
             if sign != kind:
+                return False
+        elif kind == "=":
+            if sign != written[-1 - int(number)]:
                 return False
         elif kind in "Rr":
             names = rhymes_of(sign, TONES[kind], "cilin")

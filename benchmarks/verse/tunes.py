@@ -1,31 +1,38 @@
 """Mends the patterns of the hundred commonest tunes (词牌) on one half of the Song ci, and reports on the other half.
 
-    python -m benchmarks.verse.tunes cipu_couyun.tsv song_ci.jsonl.gz > benchmarks/records/tunes.json
+    python -m benchmarks.verse.tunes cipu_couyun.tsv song_ci.jsonl.gz tang_other.jsonl.gz > records/tunes.json
 
-cipu_couyun.tsv: tunes of github.com/hulbji/couyun (MIT, © 2026 hulbji, after 钦定词谱, 1715). Lines and
-marks are those that the ci have; which lines rhyme is the table's that most of them keep; a place is level or oblique
-where nine in ten are.
-The names were fixed beforehand (tune_names.tsv). A comma within a line (、) is read over.
+cipu_couyun.tsv: tunes of github.com/hulbji/couyun (MIT, © 2026 hulbji, after 钦定词谱, 1715). The names were fixed
+beforehand (tune_names.tsv). A comma within a line (、) is read over. With --trial a quarter of the counting half is
+held out from it, and the other half is not looked at: what is chosen is chosen so.
 """
 
 import argparse
 import collections
 import gzip
+import hashlib
+import itertools
 import json
+import random
 import re
 import sys
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import turns
+from benchmarks.verse.tune_variants import Ci, Listed, Variant, mixed_parts, variants_of, written
 from kgpt2.assets import verse_table
+from kgpt2.verse.check_tune import Found, find_tune
 from kgpt2.verse.han import HAN
-from kgpt2.verse.sounds import LEVEL, OBLIQUE, end_tone_of, families, rhymes_of, tone_of
+from kgpt2.verse.notation import lines_of, parse
+from kgpt2.verse.sounds import tone_of
+from kgpt2.verse.tunes import tunes
 from kgpt2.writing import write_text
 
 NAMES = Path(__file__).with_name("tune_names.tsv")
-MOST_VARIANTS, CLEAR, KNOWN = 40, 0.9, 5
 _LINE = re.compile(f"([{HAN}]+)([，。；！？：]+)")
+Halves = tuple[list[Ci], list[Ci]]
 
 
 def main() -> None:
@@ -33,129 +40,199 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tunes", type=Path)
     parser.add_argument("poems", type=Path)
+    parser.add_argument("tang", type=Path, help="Tang verse in other forms, some of it ci.")
+    parser.add_argument("--trial", action="store_true", help="Hold a quarter of the counting half out instead.")
     options = parser.parse_args()
     names = [line.split("\t") for line in NAMES.read_text("utf-8").splitlines()]
     listed = read_tunes(options.tunes)
     called = {alias: name for name, _, others in names for alias in (name, *others.split())}
-    poems = read_poems(options.poems, called)
-    rows, report = [], {}
-    for name, _, others in names:
-        mine = [poem for half, poem in poems[name] if half]
-        variants = mend(mine, listed[name] + listed[f"{name}令"])
-        for number, (_, pattern) in enumerate(variants, 1):
-            rows.append(f"{name}\t{others}\t{number}\t{pattern}\n")
-        report[name] = look([poem for half, poem in poems[name] if not half], [found for found, _ in variants])
+    halves = {name: halved(poems, options.trial) for name, poems in read_poems(options.poems, called).items()}
+    older = [poem for _, poem in titled(options.tang)]
+    variants = {name: variants_of(halves[name][0], listed[name] + listed[f"{name}令"], older) for name, _, _ in names}
+    rows = [
+        f"{name}\t{others}\t{number}\t{written(variant)}\n"
+        for name, _, others in names
+        for number, variant in enumerate(variants[name], 1)
+    ]
     write_text(verse_table("tunes"), "".join(rows))
-    total = {key: sum(row[key] for row in report.values()) for key in ("ci", "passed", "places", "kept")}
-    shares = {"lines_and_rhymes": total["passed"] / total["ci"], "tones": total["kept"] / total["places"]}
-    good = sum(row["passed"] >= 0.8 * row["ci"] for row in report.values())
-    print(total, shares, good, len(rows), file=sys.stderr)
-    report = {**turns.machine(), **total, **shares, "tunes_at_80_percent": good, "variants": len(rows), "tunes": report}
+    counted, held_out = ({name: halves[name][half] for name, _, _ in names} for half in (0, 1))
+    report = {**turns.machine(), "variants": len(rows), **looked_at(held_out)}
+    report |= {"other_tunes": other_tunes(held_out), "one_rhyme_changed": one_changed(held_out)}
+    report |= {"failures_of_the_counting_half": failures(counted), "mixed_parts": mixed(counted, variants)}
+    print({key: value for key, value in report.items() if key != "tunes"}, file=sys.stderr)
     print(json.dumps(report, ensure_ascii=False, indent=1))
 
 
-def read_tunes(path: Path) -> dict[str, list[tuple[str, list[list[int]]]]]:
+def read_tunes(path: Path) -> dict[str, list[Listed]]:
     """The tones and groups of rhyming places of each variant of each tune."""
     found = collections.defaultdict(list)
     for line in path.read_text("utf-8").splitlines():
         if not line.startswith("#"):
-            name, _, _, _, tones, groups, _ = line.split("\t")
-            found[name].append((tones, [sorted(map(abs, group)) for group in json.loads(groups).values()]))
+            name, _, _, _, tones, groups, lengths = line.split("\t")
+            places = (tuple(sorted(map(abs, group))) for group in json.loads(groups).values())
+            found[name].append(Listed(tones, tuple(places), tuple(map(int, lengths.split(",")))))
     return found
 
 
-def read_poems(path: Path, called: dict[str, str]) -> dict[str, list[tuple[int, list[tuple[str, str]]]]]:
-    """The ci of each tune: which half, and lines with their marks."""
+def read_poems(path: Path, called: Mapping[str, str]) -> dict[str, list[Ci]]:
+    """The ci of each tune, its other names among them."""
     found = collections.defaultdict(list)
+    for title, poem in titled(path):
+        if name := called.get(re.split("[・（]", title)[0].strip()):
+            found[name].append(poem)
+    return found
+
+
+def titled(path: Path) -> Iterator[tuple[str, Ci]]:
+    """The titles of a collection, and the texts; those with other signs than characters and marks are left out."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for poem in map(json.loads, file):
-            name = called.get(re.split("[・（]", poem["title"])[0].strip())
             text = poem["text"].replace("、", "")
             lines = _LINE.findall(text)
-            if name and "".join(map("".join, lines)) == text:
-                found[name].append((zlib.crc32(text.encode()) % 2, lines))
-    return found
+            if lines and "".join(map("".join, lines)) == text:
+                words, marks = zip(*lines, strict=True)
+                yield poem["title"], Ci("".join(words), tuple(map(len, words)), marks)
 
 
-def shape(poem: list[tuple[str, str]]) -> tuple[int, ...]:
-    return tuple(len(line) for line, _ in poem)
-
-
-def ends_of(lengths: tuple[int, ...]) -> list[int]:
-    return [sum(lengths[: number + 1]) - 1 for number in range(len(lengths))]
-
-
-def rhymes(signs: str, group: list[int]) -> bool:
-    """Whether all these places can share a part of 词林正韵; what has no known rhyme does not count."""
-    shared = None
-    for place in group:
-        known = [name for tone in (LEVEL, OBLIQUE) for name in rhymes_of(signs[place], tone, "cilin")]
-        names = {part for name in known for part in families(name, "cilin")}
-        shared = names if shared is None else shared & names if names else shared
-    return bool(shared)
-
-
-def mend(poems, listed) -> list[tuple[tuple, str]]:
-    """The variants that at least two ci have: (lengths, groups, tones), and the pattern."""
-    counts = collections.Counter(map(shape, poems))
-    variants = []
-    for lengths, count in counts.most_common(MOST_VARIANTS):
-        if variants and count < 2:
-            break
-        mine = [poem for poem in poems if shape(poem) == lengths]
-        texts = ["".join(line for line, _ in poem) for poem in mine]
-        ends = {*ends_of(lengths)}
-        fits = [one for one in listed if len(one[0]) == sum(lengths) and {p for g in one[1] for p in g} <= ends]
-        if not fits:
-            continue
-        scores = [sum(all(rhymes(text, group) for group in groups) for text in texts) for _, groups in fits]
-        # Of variants that nearly as many ci keep, the one with the most rhymes: fewer are always kept more often.
-        kept = [one for one, score in zip(fits, scores, strict=True) if score >= 0.85 * max(scores)]
-        tones, groups = max(kept, key=lambda one: sum(map(len, one[1])))
-        groups = [group for group in groups if len(group) > 1][:9]
-        rhyming = {place: number for number, group in enumerate(groups, 1) for place in group}
-        flags = [settled(texts, place, tones[place], place in rhyming) for place in range(sum(lengths))]
-        variants.append(((lengths, groups, flags), written(mine, lengths, flags, rhyming)))
-    return variants
-
-
-def settled(texts: list[str], place: int, listed: str, rhyming: bool) -> int:
-    """The tone of a place: nine in ten of those known, or the table's where few are."""
-    known = [tone for text in texts if (tone := (end_tone_of if rhyming else tone_of)(text[place])) in (LEVEL, OBLIQUE)]
-    level = sum(tone == LEVEL for tone in known)
-    if rhyming:
-        return LEVEL if 2 * level > len(known) or (not known and listed == "平") else OBLIQUE
-    if len(known) < KNOWN:
-        own = {"平": LEVEL, "仄": OBLIQUE}.get(listed, 3)
-        return own if all(tone & own for tone in known) else 3
-    return LEVEL if level >= CLEAR * len(known) else OBLIQUE if level <= (1 - CLEAR) * len(known) else 3
-
-
-def written(poems, lengths, flags, rhyming) -> str:
-    """The pattern in the notation of forms."""
-    pattern, place = "", 0
-    for number, length in enumerate(lengths):
-        for _ in range(length):
-            signs = "Rr" if place in rhyming else "pz"
-            pattern += {1: signs[0], 2: signs[1], 3: "x"}[flags[place]] + str(rhyming.get(place, ""))
-            place += 1
-        stops = sum(poem[number][1] in "。！？" for poem in poems)
-        pattern += "。" if 2 * stops > len(poems) or number == len(lengths) - 1 else "，"
-    return pattern
-
-
-def look(poems, variants) -> dict[str, int]:
-    """How many ci have the lines and rhymes of a variant, and at how many places of known tone they keep its tones."""
-    found = collections.Counter(ci=len(poems), passed=0, places=0, kept=0)
+def halved(poems: Sequence[Ci], trial: bool) -> Halves:
+    """The ci to count, and those to report on; on trial both are of the counting half."""
+    halves: Halves = [], []
     for poem in poems:
-        text = "".join(line for line, _ in poem)
-        same = [one for one in variants if one[0] == shape(poem)]
-        found["passed"] += any(all(rhymes(text, group) for group in one[1]) for one in same)
-        for one in same[:1]:
-            asked = [(sign, flag) for sign, flag in zip(text, one[2], strict=True) if tone_of(sign)]
-            found["places"] += len(asked)
-            found["kept"] += sum(bool((tone_of(sign) | end_tone_of(sign)) & flag) for sign, flag in asked)
-    return dict(found)
+        text = "".join(map("".join, zip(words_of(poem), poem.marks, strict=True))).encode()
+        counting = zlib.crc32(text) % 2 == 1
+        if trial:
+            # Of another kind: parts of one checksum hang together.
+            counting, looked_at = hashlib.sha256(text).digest()[0] % 4 > 0, counting
+        if not trial or looked_at:
+            halves[not counting].append(poem)
+    return halves
+
+
+def words_of(poem: Ci) -> list[str]:
+    """The lines of a ci."""
+    starts = [0, *(end + 1 for end in poem.ends)]
+    return [poem.text[start:end] for start, end in itertools.pairwise(starts)]
+
+
+def looked_at(poems: Mapping[str, Sequence[Ci]]) -> dict[str, object]:
+    """What ci keep of their tunes, by the check; each tune, and all of them."""
+    report = {name: kept(name, mine) for name, mine in poems.items()}
+    total = {key: sum(row[key] for row in report.values()) for key in next(iter(report.values()))}
+    shares = {
+        "lines_and_rhymes": total["passed"] / total["ci"],
+        "of_these_without_licence": total["without_licence"] / total["ci"],
+        "tones": total["kept"] / total["places"],
+        "tunes_at_80_percent": sum(row["passed"] >= 0.8 * row["ci"] for row in report.values()),
+    }
+    return {**total, **shares, "tunes": report}
+
+
+def kept(name: str, poems: Sequence[Ci]) -> dict[str, int]:
+    """How many ci have the lines and rhymes of a tune, with which licences, and how they keep its tones."""
+    keys = ("ci", "passed", "without_licence", "cut_otherwise", "neighbouring_rhyme", "places", "kept")
+    counts = dict.fromkeys(keys, 0)
+    for poem in poems:
+        found = find_tune(words_of(poem), name, "cilin")
+        counts["ci"] += 1
+        if found is None:
+            continue
+        taken = {licence for line in found.licences for licence in line}
+        if passes(poem, found):
+            counts["passed"] += 1
+            counts["without_licence"] += not taken
+            counts["cut_otherwise"] += "句读" in taken
+            counts["neighbouring_rhyme"] += "邻韵" in taken
+        known = sum(tone_of(sign) > 0 for sign in poem.text)
+        counts["places"] += known
+        counts["kept"] += known - sum(fault.kind == "出律" for fault in found.faults)
+    return counts
+
+
+def passes(poem: Ci, found: Found | None, *, tones: bool = False) -> bool:
+    """Whether a ci has the lines of a tune and its rhymes, in sound and tone; and, where asked, keeps all tones."""
+    if found is None:
+        return False
+    rhyming = _rhyming(found)
+    starts = [0, *(end + 1 for end in poem.ends)]
+    return not any(
+        fault.kind == "出韵"
+        or (fault.kind == "出律" and (tones or starts[fault.line - 1] + fault.place - 1 in rhyming))
+        for fault in found.faults
+    )
+
+
+def _rhyming(found: Found) -> set[int]:
+    """The rhyming places, marks not counted."""
+    signs = [slot for slot in parse(found.variant) if not slot.mark]
+    return {place for place, slot in enumerate(signs) if slot.rhyme}
+
+
+def other_tunes(poems: Mapping[str, Sequence[Ci]]) -> dict[str, object]:
+    """How many ci pass the check of a tune that is not theirs: by lines and rhymes, and by tones too."""
+    lengths = collections.defaultdict(set)
+    for name, count in tunes().items():
+        for number in range(1, count + 1):
+            lengths[sum(map(len, lines_of(parse(f"{name}{number}"))))].add(name)
+    pairs: collections.Counter[str] = collections.Counter()
+    total = by_tones = passed = 0
+    for name, mine in poems.items():
+        for poem in mine:
+            others = lengths[len(poem.text)] - {name}
+            found = {other: find_tune(words_of(poem), other, "cilin") for other in others}
+            passing = [other for other in others if passes(poem, found[other])]
+            pairs.update(f"{name} as {other}" for other in passing)
+            total, passed = total + 1, passed + bool(passing)
+            by_tones += any(passes(poem, found[other], tones=True) for other in passing)
+    return {"ci": total, "passed": passed, "by_tones_too": by_tones, "most": dict(pairs.most_common(10))}
+
+
+def one_changed(poems: Mapping[str, Sequence[Ci]]) -> dict[str, int]:
+    """How many ci still pass with the last character of another ci's line in place of one rhyme."""
+    draw = random.Random(0)
+    ends = [poem.text[end] for mine in poems.values() for poem in mine for end in poem.ends]
+    counts = {"ci": 0, "passed": 0}
+    for name, mine in poems.items():
+        for poem in mine:
+            found = find_tune(words_of(poem), name, "cilin")
+            if found is not None and passes(poem, found):
+                place = draw.choice(sorted(_rhyming(found)))
+                changed = poem._replace(text=poem.text[:place] + draw.choice(ends) + poem.text[place + 1 :])
+                counts["ci"] += 1
+                counts["passed"] += passes(changed, find_tune(words_of(changed), name, "cilin"))
+    return counts
+
+
+def failures(poems: Mapping[str, Sequence[Ci]]) -> dict[str, int]:
+    """Why ci do not have the lines and rhymes of their tune."""
+    why: collections.Counter[str] = collections.Counter()
+    for name, mine in poems.items():
+        patterns = [parse(f"{name}{number}") for number in range(1, tunes().get(name, 0) + 1)]
+        lengths = {sum(map(len, lines_of(pattern))) for pattern in patterns}
+        for poem in mine:
+            found = find_tune(words_of(poem), name, "cilin")
+            if passes(poem, found):
+                why["none"] += 1
+            elif found is None:
+                why["lines" if len(poem.text) in lengths else "no variant of so many characters"] += 1
+            else:
+                why["a rhyme" if any(fault.kind == "出韵" for fault in found.faults) else "a rhyme's tone"] += 1
+    return dict(why)
+
+
+def mixed(poems: Mapping[str, Sequence[Ci]], variants: Mapping[str, Sequence[Variant]]) -> dict[str, list[int]]:
+    """Parts that ci mix: in how many of those that rhyme on the first the second comes too, from one in a hundred."""
+    rhyming: collections.Counter[str] = collections.Counter()
+    together: collections.Counter[tuple[str, str]] = collections.Counter()
+    for name, mine in poems.items():
+        for part, others in mixed_parts(mine, variants[name]):
+            rhyming[part] += 1
+            together.update((part, other) for other in others)
+    shares = {pair: count / rhyming[pair[0]] for pair, count in together.items() if count >= 10}
+    return {
+        f"{part} {other}": [together[part, other], rhyming[part]]
+        for (part, other), share in sorted(shares.items(), key=lambda one: -one[1])
+        if share >= 0.01
+    }
 
 
 if __name__ == "__main__":

@@ -40,9 +40,14 @@ def _coloured(message: str) -> str:
     """A message whose first word has the colour of what it is; click takes it off where stderr is no terminal."""
     word, colon, rest = next(filter(None, re.findall(r"\A(\w+)([:：])(.*)\Z", message, re.S)), ("", "", ""))
     colour = _COLOURS.get(word)
-    if colour is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return message
-    return click.style(word + colon, fg=colour, bold=True) + rest
+    return message if colour is None else styled(word + colon, fg=colour, bold=True) + rest
+
+
+def styled(text: str, *, fg: str | None = None, bold: bool | None = None, underline: bool | None = None) -> str:
+    """A text in a colour, plain where NO_COLOR is set; click takes colours off where it prints to no terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return click.style(text, fg=fg, bold=bold, underline=underline)
 
 
 def show(*parts: "Table | str") -> None:

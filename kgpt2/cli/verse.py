@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kgpt2.cli import completing
-from kgpt2.cli.console import debug_option, json_option
+from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
 from kgpt2.cli.language import told
 from kgpt2.cli.options import Choice
@@ -17,7 +17,10 @@ from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
     from kgpt2.verse.checked import Checked
+    from kgpt2.verse.notation import Form
 
+# Colours of 平, 仄 and 通 on a terminal.
+_COLOURS = {"平": "blue", "仄": "yellow", "通": "magenta"}
 SYSTEMS = ("pingshui", "cilin", "modern", "off")
 
 
@@ -91,12 +94,12 @@ def forms_command(name: str | None, as_json: bool) -> None:
     """List the forms that have names, or show the lines of one of them in each of its ways."""
     from kgpt2.verse.meter import LINES, ORDERS, kinds_of, line_flags, regulated
     from kgpt2.verse.notation import NAMED, lines_of, name_of, parse
-    from kgpt2.verse.tunes import tune_pattern, tunes
+    from kgpt2.verse.tunes import tune_pattern, tunes, variant_count
 
     if name is None:
-        report = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
+        names = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
         click.echo(
-            json.dumps(report, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in report.items())
+            json.dumps(names, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in names.items())
         )
         return
     form = parse(name)
@@ -110,10 +113,38 @@ def forms_command(name: str | None, as_json: bool) -> None:
             ways.append(["".join(signs[flag] for flag in line) for line in flags])
     else:
         ways.append(["".join(signs[form[place].tone] for place in line) for line in lines])
+    has_own = any(slot.rhyme or slot.back for slot in form)
     if as_json:
-        click.echo(json.dumps({"form": name_of(name), "ways": ways}, ensure_ascii=False))
+        report: dict[str, object] = {"form": name_of(name), "ways": ways}
+        if has_own:
+            report["rhymes"] = [form[line[-1]].rhyme for line in lines]
+            report["repeats"] = [[form[place].back > 0 for place in line] for line in lines]
+            report["variants"] = variant_count(name)
+        click.echo(json.dumps(report, ensure_ascii=False))
+    elif has_own:
+        click.echo("\n".join(_lines_shown(name_of(name), form, ways[0])))
     else:
         click.echo("\n\n".join("\n".join(way) for way in ways))
+
+
+def _lines_shown(name: str, form: "Form", lines: list[str]) -> Iterator[str]:
+    """The lines of a tune with their marks: which rhyme (韵, numbered where there are several), which repeat (叠)."""
+    from kgpt2.verse.notation import lines_of
+    from kgpt2.verse.tunes import tune_cuts, variant_count
+
+    rhymes = {slot.rhyme for slot in form if slot.rhyme}
+    cuts: dict[int, list[str]] = {}
+    for number, lengths in tune_cuts(name):
+        cuts.setdefault(number, []).append("，".join(map(str, lengths)))
+    for number, (places, tones) in enumerate(zip(lines_of(form), lines, strict=True), 1):
+        last = form[places[-1]]
+        mark = form[places[-1] + 1].mark if places[-1] + 1 < len(form) else ""
+        said = ["韵" + (last.rhyme if len(rhymes) > 1 else "")] if last.rhyme else []
+        said += ["叠"] if any(form[place].back for place in places) else []
+        said += [told(f"or cut as {cut}") for cut in cuts.get(number, ())]
+        yield "  ".join([tones + mark, *said])
+    if (count := variant_count(name)) > 1:
+        yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 
 
 def _texts(given: str) -> Iterator[str]:
@@ -138,13 +169,21 @@ def _texts(given: str) -> Iterator[str]:
 
 
 def _shown(checked: "Checked") -> str:
-    """A text as people read it: under each line its tones."""
+    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal."""
     verdict = told("regulated" if checked.regulated else "not regulated")
     rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
     rows = [f"{checked.form}: {verdict}{rhyme}"]
-    for line in checked.lines:
+    broken = {(fault.line, fault.place) for fault in checked.faults}
+    for number, line in enumerate(checked.lines, 1):
         said = "、".join((*line.faults, *line.licences))
-        rows += [f"  {line.text}  {line.type}", f"  {line.tones}  {said}".rstrip()]
+        text, tones = (
+            "".join(
+                styled(sign, fg=_COLOURS.get(tone), underline=(number, place) in broken or None)
+                for place, (sign, tone) in enumerate(zip(signs, line.tones, strict=True), 1)
+            )
+            for signs in (line.text, line.tones)
+        )
+        rows += [f"  {text}  {line.type}", f"  {tones}  {said}".rstrip()]
     for fault in checked.faults:
         place = f", character {fault.place} ({fault.character})" if fault.place else ""
         where = f"line {fault.line}{place}" if fault.line else "another form than was asked for"

@@ -112,7 +112,13 @@ class Row:
     @property
     def need(self) -> Need | None:
         """What the next token must be; None: no form is asked for."""
-        return None if self.plan is None else self.plan[len(self.new)]
+        if self.plan is None:
+            return None
+        need = self.plan[len(self.new)]
+        if not need.back:
+            return need
+        before = [*self.prompt.ids, *self.new][-need.back]
+        return Need(self._codec.vocabulary[before])
 
     @property
     def length(self) -> int:

@@ -8,8 +8,9 @@ import functools
 import re
 from collections.abc import Sequence
 
-from kgpt2.verse.check_tune import Found, find_tune
+from kgpt2.verse.check_tune import find_tune
 from kgpt2.verse.checked import Checked, Fault, Line, Rhyme
+from kgpt2.verse.cutting import PAUSE
 from kgpt2.verse.form import form_of
 from kgpt2.verse.han import full_width
 from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
@@ -45,15 +46,14 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     signs = full_width("".join(_NOTE.sub("", text).split()))
     shape = form_of_text(signs)
     system = _system(rhyme, "pingshui")
-    places = lines_of(shape)
-    words = ["".join(signs[place] for place in line) for line in places]
+    words = _words(signs)
     has_types = _has_types(words, shape)
     # 浣溪沙 is six lines of seven characters; quatrains and 律诗 are never taken for a tune that nobody has named.
     is_poem = (has_types and len(words) in (4, 8)) or is_couplet(shape)
     if form or not is_poem:
-        tune = find_tune(words, form, _system(rhyme, "cilin"), rhyme != "off")
-        if tune is not None:
-            return _as_tune(text, words, tune, _system(rhyme, "cilin"))
+        ci = _as_tune(text, signs, form, rhyme)
+        if ci is not None:
+            return ci
     faults: list[Fault] = []
     if form and shape_of(parse(form)) != shape_of(shape):
         faults.append(Fault("形式", 0))
@@ -98,12 +98,26 @@ def _lines(
     )
 
 
-def _as_tune(text: str, words: Sequence[str], tune: Found, system: System) -> Checked:
-    """A ci, which is regulated where it keeps its tune."""
-    lines = _lines(words, tune.faults, system, "", [()] * len(words))
+def _as_tune(text: str, signs: str, form: str, rhyme: str) -> Checked | None:
+    """A ci, which is regulated where it keeps its tune; None: it has the lines of none.
+
+    A pause (、) ends a line or is read over, whichever breaks less.
+    """
+    system = _system(rhyme, "cilin")
+    readings = [_words(reading) for reading in dict.fromkeys((signs, signs.replace(PAUSE, "")))]
+    found = [(words, tune) for words in readings if (tune := find_tune(words, form, system, rhyme != "off"))]
+    if not found:
+        return None
+    words, tune = min(found, key=lambda one: len(one[1].faults))
+    lines = _lines(words, tune.faults, system, "", tune.licences)
     strict = [fault for fault in tune.faults if fault.kind != "重韵"]
     rhymed = Rhyme(tune.rhyme, tuple(fault for fault in tune.faults if fault.kind == "出韵"))
     return Checked(text.strip(), tune.form, not strict, lines, rhymed, tune.faults)
+
+
+def _words(signs: str) -> list[str]:
+    """The lines of a text, without marks."""
+    return ["".join(signs[place] for place in line) for line in lines_of(form_of_text(signs))]
 
 
 def _has_types(words: Sequence[str], shape: Form) -> bool:

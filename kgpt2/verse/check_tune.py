@@ -6,34 +6,55 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kgpt2.verse.checked import Fault
+from kgpt2.verse.ci_rhymes import rhymed
 from kgpt2.verse.notation import Form, lines_of, name_of, parse
+from kgpt2.verse.repeating import origins
 from kgpt2.verse.rhyming import groups_of
-from kgpt2.verse.sounds import ANY, System, families, rhymes_of, tone_of
-from kgpt2.verse.tunes import tune_pattern, tunes
+from kgpt2.verse.sounds import ANY, System, end_tone_of, tone_of
+from kgpt2.verse.tunes import tune_cuts, tune_pattern, tunes
 
 # A text that nobody has named is of a tune where at most one in so many of its characters is at fault.
 _AT_FAULT = 8
 
 
 class Found(NamedTuple):
-    """A tune, or another form with tones of its own: its name, the rhymes, and what is broken."""
+    """A tune, or another form with tones of its own.
+
+    Attributes:
+        form: its name.
+        variant: the same with a number.
+        rhyme: the names of its rhymes.
+        faults: what is broken.
+        licences: what each line takes: 句读 (it is cut otherwise than in the pattern, as other ci have it), 邻韵 (it
+            rhymes with a neighbouring part).
+    """
 
     form: str
+    variant: str
     rhyme: str
     faults: tuple[Fault, ...]
+    licences: tuple[tuple[str, ...], ...]
 
 
-def find_tune(words: Sequence[str], form: str, system: System, rhymed: bool = True) -> Found | None:
+class _Sign(NamedTuple):
+    """A character of a text: its line and its place there, from 1."""
+
+    line: int
+    place: int
+    character: str
+
+
+def find_tune(words: Sequence[str], form: str, system: System, counts_rhyme: bool = True) -> Found | None:
     """What a text keeps of a tune, or of another form that has its own tones.
 
     Args:
         words: its lines, their marks left out.
         form: the name of a tune, with or without the number of a variant, or a pattern; "": any tune will do.
         system: whose tones and rhymes.
-        rhymed: rhymes count.
+        counts_rhyme: rhymes count.
 
     Returns:
-        Of the variants with lines of these lengths the one that is broken least; None where there is none.
+        Of the variants with such lines the one that is broken least; None where there is none.
 
     Raises:
         RequestError: there is no such form.
@@ -45,16 +66,58 @@ def find_tune(words: Sequence[str], form: str, system: System, rhymed: bool = Tr
     """
     lengths = tuple(map(len, words))
     found = []
-    for name in _variants(form) if form else _by_lengths().get(lengths, ()):
+    for name in _variants(form) if form else _by_length().get(sum(lengths), ()):
         pattern = parse(name)
-        places = lines_of(pattern)
-        if tuple(map(len, places)) == lengths and any(slot.tone != ANY for slot in pattern):
-            title = name.rstrip("0123456789") if tune_pattern(name) else name_of(name)
-            found.append(_checked(words, title, pattern, places, system, rhymed))
-    best = min(found, key=lambda one: len(one.faults), default=None)
+        otherwise = lines_cut_otherwise(lengths, name)
+        if otherwise is not None and any(slot.tone != ANY for slot in pattern):
+            found.append(_checked(words, name_of(name), pattern, otherwise, system, counts_rhyme))
+    best = min(found, key=lambda one: (len(one.faults), sum(map(len, one.licences))), default=None)
     if best is not None and not form and _AT_FAULT * len(best.faults) > sum(lengths):
         return None
     return best
+
+
+def lines_cut_otherwise(lengths: Sequence[int], form: str) -> list[int] | None:
+    """Which lines of a text, from 1, are cut otherwise than in a form; None: they are not of this form.
+
+    Between two rhymes of a tune its characters may be cut in each of the ways that ci have (句读).
+
+    Example:
+        >>> lines_cut_otherwise([7] * 6, "浣溪沙"), lines_cut_otherwise([6, 8, 7, 7, 7, 7], "浣溪沙")
+        ([], None)
+    """
+    pattern = lines_of(parse(form))
+    own = stretches([*map(len, pattern)], [bool(parse(form)[line[-1]].rhyme) for line in pattern])
+    others = collections.defaultdict(list)
+    for line, cut in tune_cuts(form):
+        others[line].append(cut)
+    at, line = 0, 1
+    changed: list[int] = []
+    for stretch in own:
+        given = tuple(lengths[at : at + len(stretch)])
+        if given != stretch:
+            cuts = [cut for cut in others[line] if tuple(lengths[at : at + len(cut)]) == cut]
+            if not cuts:
+                return None
+            given = cuts[0]
+            changed += range(at + 1, at + len(given) + 1)
+        at, line = at + len(given), line + len(stretch)
+    return changed if at == len(lengths) else None
+
+
+def stretches(lengths: Sequence[int], rhyming: Sequence[bool]) -> list[tuple[int, ...]]:
+    """The lengths of lines, from one that rhymes to the next.
+
+    Example:
+        >>> stretches([7, 7, 7, 7], [True, True, False, True])
+        [(7,), (7,), (7, 7)]
+    """
+    found: list[tuple[int, ...]] = [()]
+    for length, rhymes in zip(lengths, rhyming, strict=True):
+        found[-1] += (length,)
+        if rhymes:
+            found.append(())
+    return [stretch for stretch in found if stretch]
 
 
 def _variants(form: str) -> list[str]:
@@ -67,55 +130,44 @@ def _variants(form: str) -> list[str]:
 
 
 @functools.cache
-def _by_lengths() -> dict[tuple[int, ...], list[str]]:
-    """The variants of all tunes, by the lengths of their lines."""
-    found: dict[tuple[int, ...], list[str]] = {}
+def _by_length() -> dict[int, list[str]]:
+    """The variants of all tunes, by their characters."""
+    found: dict[int, list[str]] = {}
     for tune, count in tunes().items():
         for name in (f"{tune}{number}" for number in range(1, count + 1)):
-            found.setdefault(tuple(map(len, lines_of(parse(name)))), []).append(name)
+            found.setdefault(sum(map(len, lines_of(parse(name)))), []).append(name)
     return found
 
 
 def _checked(
-    words: Sequence[str], title: str, pattern: Form, lines: Sequence[Sequence[int]], system: System, rhymed: bool
+    words: Sequence[str], variant: str, pattern: Form, otherwise: Sequence[int], system: System, counts_rhyme: bool
 ) -> Found:
-    # Each place of the pattern: its line and place in it, from 1, and the character that stands there.
-    signs = {
-        place: (number, at, word[at - 1])
-        for number, (word, line) in enumerate(zip(words, lines, strict=True), 1)
-        for at, place in enumerate(line, 1)
-    }
+    signs = [_Sign(number, at, sign) for number, word in enumerate(words, 1) for at, sign in enumerate(word, 1)]
+    at = dict(zip((place for line in lines_of(pattern) for place in line), signs, strict=True))
     faults = [
-        Fault("出律", *where)
-        for place, where in signs.items()
-        if (known := tone_of(where[2], system)) and not known & pattern[place].tone
+        Fault("出律", *sign)
+        for place, sign in at.items()
+        if (known := (end_tone_of if pattern[place].rhyme else tone_of)(sign.character, system))
+        and not known & pattern[place].tone
     ]
+    # Places that repeat a character: whether they do.
+    again = {place: at[place].character == at[first].character for place, first in origins(pattern).items()}
+    faults += [Fault("叠句", *at[place]) for place, repeats in again.items() if not repeats]
+    licences: dict[int, list[str]] = {line: ["句读"] for line in otherwise}
     names = []
-    for group in groups_of(pattern, {}) if rhymed else ():
-        name, broken = _rhyme_faults({place: signs[place] for place in group}, group, system)
-        names += [name] if name else []
-        faults += broken
-    return Found(title, "、".join(dict.fromkeys(names)), tuple(faults))
+    for group in groups_of(pattern, {}) if counts_rhyme else ():
+        rhyme = rhymed({place: at[place].character for place in group}, group, system)
+        names += [rhyme.name] if rhyme.name else []
+        faults += [Fault("出韵", *at[place]) for place in rhyme.out]
+        faults += _twice([at[place] for place in group if not again.get(place)])
+        for place in rhyme.near:
+            licences.setdefault(at[place].line, []).append("邻韵")
+    taken = tuple(tuple(licences.get(number, ())) for number in range(1, len(words) + 1))
+    title = variant.rstrip("0123456789") if tune_pattern(variant) else variant
+    return Found(title, variant, "、".join(dict.fromkeys(names)), tuple(faults), taken)
 
 
-def _rhyme_faults(
-    signs: dict[int, tuple[int, int, str]], tones: dict[int, int], system: System
-) -> tuple[str, list[Fault]]:
-    """The rhyme that most of a group share, those that do not have it, and words that come twice."""
-    mixed = len(set(tones.values())) > 1
-    known: dict[int, frozenset[str]] = {}
-    for place, (_, _, sign) in signs.items():
-        own = rhymes_of(sign, tones[place], system)
-        known[place] = frozenset().union(*(families(one, system) for one in own)) if mixed else own
-    counts = collections.Counter(name for own in known.values() for name in own)
-    name = max(counts, key=lambda one: (counts[one], one), default="")
-    faults = [
-        Fault("出韵", *where)
-        for place, where in signs.items()
-        if tone_of(where[2], system) & tones[place] and name not in known[place]
-    ]
-    seen: set[str] = set()
-    for where in signs.values():
-        faults += [Fault("重韵", *where)] if where[2] in seen else []
-        seen.add(where[2])
-    return name, faults
+def _twice(ends: Sequence[_Sign]) -> list[Fault]:
+    """Rhyme words that came before."""
+    seen = [sign.character for sign in ends]
+    return [Fault("重韵", *sign) for number, sign in enumerate(ends) if sign.character in seen[:number]]

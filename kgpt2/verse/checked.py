@@ -9,7 +9,8 @@ class Fault:
 
     Attributes:
         kind: 出律 (a wrong tone), 孤平, 三平尾, 大拗不救, 失对, 失粘, 出韵, 重韵, 同位重字, 合掌 (parallel lines
-            that say the same), or 形式 (another form than was asked for).
+            that say the same), 叠句 (a tune repeats another character here), or 形式 (another form than was asked
+            for).
         line: which line, from 1.
         place: which character of it, from 1; 0: the line as a whole.
         character: the character there.
@@ -49,7 +50,7 @@ class Rhyme:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """A text and all that is said of it.
+    """A text and all that is said of it; a notebook shows it with its tones coloured.
 
     Attributes:
         text: as it was given.
@@ -66,3 +67,8 @@ class Checked:
     lines: tuple[Line, ...]
     rhyme: Rhyme
     faults: tuple[Fault, ...]
+
+    def _repr_html_(self) -> str:
+        from kgpt2.verse.coloured import as_html
+
+        return as_html(self)

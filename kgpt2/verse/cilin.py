@@ -20,6 +20,14 @@ _HALVES = {3: "微", 5: "开皆", 6: "文", 7: "寒", 10: "麻"}
 # Characters that Mandarin has moved, and those that count in both halves.
 _MOVED = {"徊": (3,), "槐": (3,), "脍": (3,), "膾": (3,), "侩": (3,), "儈": (3,), "块": (3,), "塊": (3,), "倍": (5,)}
 _BOTH = "外话話涯崖"
+# Parts of which Song ci mix one with another: at least one in ten of those that rhyme on it, and ten or more
+# (benchmarks/verse/tunes.py counts them). The third and the fifth are mixed by the rhymes that lie in both.
+_CIRCLES = {
+    "第六、十一、十三部": ("第六部", "第十一部", "第十三部"),
+    "第七、十四部": ("第七部", "第十四部"),
+    "第十七、十八、十九部": ("第十七部", "第十八部", "第十九部"),
+}
+_SPLIT_CIRCLE, _SPLIT = "第三、五部", (3, 5)
 
 
 @functools.cache
@@ -73,3 +81,26 @@ def part_names(level: bool) -> tuple[str, ...]:
         (14, 19)
     """
     return tuple(part_name(part, level) for part in range(1, (_LEVELS if level else len(_PARTS)) + 1))
+
+
+def circles_of_parts(parts: frozenset[str]) -> frozenset[str]:
+    """The circles in which Song ci mix parts with others, such as 寒 with 覃.
+
+    Args:
+        parts: their names without a tone.
+
+    Example:
+        >>> circles_of_parts(frozenset({"第七部", "第一部"}))
+        frozenset({'第七、十四部'})
+    """
+    return frozenset(circle for circle, mixed in _CIRCLES.items() if parts & {*mixed})
+
+
+def circles_of_rhyme(rhyme: str) -> frozenset[str]:
+    """The circle of a rhyme of 平水韵 whose halves Song ci mix, such as 灰 (来 with 回).
+
+    Example:
+        >>> circles_of_rhyme("上平声十灰"), circles_of_rhyme("上平声四支")
+        (frozenset({'第三、五部'}), frozenset())
+    """
+    return frozenset({_SPLIT_CIRCLE} if parts_of_rhyme(rhyme) == _SPLIT else ())

@@ -5,16 +5,19 @@
     p, z     one level (平), one oblique (仄) character
     R, r     one character that rhymes with all others so marked: level, oblique
     R1, r1   the same where there are several rhymes: equal numbers rhyme, level and oblique with one another
+    =3       the character that stands three characters before (叠句), with its tone and rhyme
     春       this character
     ，。-    this mark; half-width ones are read as full-width
 
-Spaces mean nothing, but that a count behind `R` or `r` needs one. `-` parts the sides of a couplet, which must then
-be alike.
+Spaces mean nothing, but that a count behind `R`, `r` or `=3` needs one. `-` parts the sides of a couplet, which must
+then be alike.
 """
 
 import dataclasses
 import functools
+import itertools
 import unicodedata
+from collections.abc import Sequence
 
 from kgpt2.errors import RequestError, quoted
 from kgpt2.verse.han import full_width, is_han
@@ -48,12 +51,14 @@ class Slot:
         given: the character that must stand there; "": any.
         tone: the tones that will do, `LEVEL`, `OBLIQUE` or both.
         rhyme: the name of the rhyme that it shares with other places, "R", "r", or "1" to "9"; "": it does not rhyme.
+        back: how many places before, marks counted, the same character stands; 0: it repeats none.
     """
 
     mark: str = ""
     given: str = ""
     tone: int = ANY
     rhyme: str = ""
+    back: int = 0
 
 
 Form = tuple[Slot, ...]
@@ -93,6 +98,9 @@ def parse(pattern: str) -> Form:
             numbered = number.isascii() and number.isdigit() and number != "0"
             slots.append(Slot(tone=_TONES[sign], rhyme=number if numbered else sign))
             place += numbered
+        elif sign == "=":
+            slots.append(_repeating(pattern, slots, text[place + 1 :]))
+            place += len(_count(text[place + 1 :]))
         elif sign in _TONES:
             slots.append(Slot(tone=_TONES[sign]))
         elif is_han(sign):
@@ -110,6 +118,21 @@ def parse(pattern: str) -> Form:
     if len(sides) > 1 and (len(sides) > 2 or shape_of(sides[0]) != shape_of(sides[1])):
         raise _refusal(pattern, "the two sides of a couplet are of equal length, with the same marks")
     return form
+
+
+def _repeating(pattern: str, slots: Sequence[Slot], behind: str) -> Slot:
+    """The place that repeats a character of those before it; how far back, stands in front of what is behind."""
+    count = _count(behind)
+    characters = [place for place, slot in enumerate(slots) if not slot.mark]
+    if not 0 < int(count or 0) <= len(characters):
+        raise _refusal(pattern, f"={count} repeats a character that is not there: =1 is the one just before")
+    origin = characters[-int(count)]
+    return dataclasses.replace(slots[origin], back=len(slots) - origin)
+
+
+def _count(text: str) -> str:
+    """The one or two digits that a text begins with."""
+    return "".join(itertools.takewhile(lambda sign: sign in "0123456789", text[:2]))
 
 
 def _written_out(pattern: str) -> str:

@@ -54,6 +54,6 @@ def _fits(word: str, places: Sequence[int], needs: Sequence[Need], begun: int, p
     """Whether a word can stand at these places."""
     wanted = [needs[place - begun] for place in places]
     return not any(
-        need.given or place in placed or not need.allows(sign)
+        need.given or need.back or place in placed or not need.allows(sign)
         for sign, place, need in zip(word, places, wanted, strict=True)
     )

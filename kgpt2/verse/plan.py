@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from kgpt2.errors import RequestError, quoted
+from kgpt2.verse.cutting import cut_like
 from kgpt2.verse.fitting import Verse, tone_clash
 from kgpt2.verse.han import is_han
 from kgpt2.verse.meter import Pattern
 from kgpt2.verse.notation import SEPARATOR, Form, Slot, form_of_text, lines_of, name_of, parse
 from kgpt2.verse.placing import place_words
+from kgpt2.verse.repeating import with_repeats
 from kgpt2.verse.rhyming import RhymeSet, Rhyming, with_rhyme_words
 from kgpt2.verse.rules import Need, Rules, Supply
 from kgpt2.verse.sounds import ANY, TONE_NAMES, System, families
@@ -106,7 +108,8 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
         18
     """
     form = with_rhyme_words(rules, _with_acrostic(rules, _form_for(rules, text)))
-    given = dict(enumerate(_matched(rules, form, text)))
+    form = with_repeats(form, _matched(rules, form, text))
+    given = dict(enumerate(text))
     given |= {place: slot.given for place, slot in enumerate(form) if slot.given}
     verse = Verse(rules, form, given)
     for place in given:
@@ -132,6 +135,8 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
 def _require_supply(form: Form, begun: int, patterns: Sequence[Pattern], rules: Rules, supply: Supply) -> None:
     """Sees to it that there is something for every open place, however it is regulated."""
     for place, slot in list(enumerate(form))[begun:]:
+        if slot.back and not slot.given:
+            continue
         for tone in {slot.tone & pattern.get(place, ANY) for pattern in patterns}:
             if not supply(_need(slot, tone, "", rules.system)):
                 what = repr(slot.mark or slot.given) if slot.mark or slot.given else f"{TONE_NAMES[tone]} character"
@@ -145,7 +150,7 @@ def _form_for(rules: Rules, text: str) -> Form:
     """The form, with the first side of a couplet as long as the prompt has it."""
     if not rules.form:
         return parse("七绝" if len(rules.acrostic) <= 4 else "七律")
-    form = parse(rules.form)
+    form = cut_like(rules.form, text)
     if name_of(rules.form) != "对联":
         return form
     side, separator, _ = text.partition(SEPARATOR)
@@ -203,7 +208,9 @@ def _why_no_rhyme(sets: Sequence[RhymeSet], given: Mapping[int, str]) -> str:
 
 
 def _need(slot: Slot, tone: int, rhyme: str, system: System, without: str = "") -> Need:
-    return Need(slot.mark or slot.given) if slot.mark or slot.given else Need("", tone, rhyme, system, without)
+    if slot.mark or slot.given:
+        return Need(slot.mark or slot.given)
+    return Need(back=slot.back) if slot.back else Need("", tone, rhyme, system, without)
 
 
 def _name(rules: Rules) -> str:

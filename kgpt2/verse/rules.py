@@ -58,6 +58,7 @@ class Need:
         rhyme: the name of its rhyme in that tone; "": any.
         system: the tables to go by.
         without: characters that will not do, because they have places of their own.
+        back: the same as so many places before; 0: what the others say.
 
     Example:
         >>> from kgpt2.verse.sounds import LEVEL
@@ -70,6 +71,7 @@ class Need:
     rhyme: str = ""
     system: System = "pingshui"
     without: str = ""
+    back: int = 0
 
     def allows(self, sign: str) -> bool:
         """Whether a character or mark will do."""

@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import pytest
 
 POEM = "渭城朝雨浥轻尘，客舍青青柳色新。劝君更尽一杯酒，西出阳关无故人。"
@@ -19,6 +20,20 @@ def test_a_text_in_json_and_as_people_read_it(kgpt2):
     assert shown.status == 0
     assert "七绝: not regulated, rhyme 上平声十一真" in shown.out
     assert "失粘: line 3" in shown.out
+
+
+def test_tones_have_colours_where_they_are_wanted(monkeypatch):
+    from kgpt2.cli.verse import _shown
+    from kgpt2.verse.check import check
+
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    coloured = _shown(check(POEM))
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = _shown(check(POEM))
+    assert "\x1b[34m" in coloured
+    assert click.unstyle(coloured) == plain
+    assert "\x1b" not in plain
 
 
 def test_a_file_a_line_a_text(kgpt2, tmp_path):
@@ -50,6 +65,15 @@ def test_what_cannot_be(kgpt2, arguments, words):
 
 def test_forms_and_rhymes(kgpt2):
     assert "七律" in kgpt2("verse", "forms").out
+    assert kgpt2("verse", "forms", "如梦令").out.splitlines()[3:6] == [
+        "中仄中平平仄。  韵",
+        "平仄。  韵",
+        "平仄。  韵  叠",
+    ]
+    assert "韵4" in kgpt2("verse", "forms", "菩萨蛮").out
+    assert "or cut as 4，7" in kgpt2("verse", "forms", "水调歌头").out
+    shown = json.loads(kgpt2("verse", "forms", "忆秦娥2", "--json").out)
+    assert (shown["rhymes"][:4], shown["repeats"][2], shown["variants"]) == (["1", "1", "1", ""], [True] * 3, 2)
     ways = json.loads(kgpt2("verse", "forms", "五绝", "--json").out)["ways"]
     assert ways[0] == ["中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平"]
     assert len(ways) == 4

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.backends
 RNG = np.random.default_rng(1)
 ROWS, VOCABULARY, LENGTH = 1000, 300, 12
 LOGITS = RNG.normal(0, 3, (ROWS, VOCABULARY)).astype("float32")
+NO_REPEATS = np.full(ROWS, processors.NOTHING, dtype="int32")
 HISTORY = RNG.integers(0, VOCABULARY, (ROWS, LENGTH)).astype("int32")
 SETTINGS = [
     Settings(sampler="random"),
@@ -148,15 +149,27 @@ def test_a_form_wins_over_every_ban():
     besides[3] = False
     needs = RNG.integers(0, 4, ROWS).astype("int32")
     scores = np.where(RNG.random((ROWS, VOCABULARY)) < 0.6, -np.inf, LOGITS).astype("float32")
-    ours = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides)))
+    ours = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides), NO_REPEATS))
     assert np.array_equal(ours, processors.keep_form(scores, LOGITS, besides[needs]))
     marks = ours[needs == 0]
     assert (marks[:, 7] > -np.inf).all()
     assert ((marks > -np.inf).sum(axis=1) == 1).all()
     banned = np.isinf(scores[needs == 0][:, 7])
     assert banned.any(), "some of them were banned before"
-    free = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides[2:3])))
+    free = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS), tensor(needs), tensor(besides[2:3]), NO_REPEATS))
     assert np.array_equal(free, np.where(besides[2], -np.inf, scores)), "without a form, what is banned"
+
+
+def test_a_form_repeats_a_token_that_stands_before():
+    history, backs = np.array([[3, 5, 8], [4, 6, 7]], dtype="int32"), np.array([2, 0], dtype="int32")
+    again = on_device.repeated(tensor(history), np.int32(3), tensor(backs))
+    assert numpy(again).tolist() == [5, processors.NOTHING]
+    scores = np.full((2, VOCABULARY), -np.inf, dtype="float32")
+    scores[1, 9] = 1.0
+    besides = np.zeros((2, VOCABULARY), dtype=bool)
+    kept = numpy(on_device.keep_form(tensor(scores), tensor(LOGITS[:2]), np.zeros(2, "int32"), tensor(besides), again))
+    assert np.flatnonzero(kept[0] > -np.inf).tolist() == [5], "though it was banned"
+    assert np.flatnonzero(kept[1] > -np.inf).tolist() == [9]
 
 
 def test_banned_sequences():

@@ -33,10 +33,21 @@ def test_what_stands_at_a_place():
     assert lines_of(parse("2，3。")) == [[0, 1], [3, 4, 5]]
 
 
+def test_a_place_that_repeats_another():
+    slots = parse("zr1。=2=2。x")
+    assert [slot.back for slot in slots] == [0, 0, 0, 3, 3, 0, 0]
+    assert [(slot.tone, slot.rhyme) for slot in slots[3:5]] == [(OBLIQUE, ""), (OBLIQUE, "1")]
+    # A count of characters needs a space behind it.
+    assert len(parse("5。=1 5。")) == 13
+
+
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("", "neither a name"),
+        ("=1x", "a character that is not there"),
+        ("xx=x", "a character that is not there"),
+        ("xx=3", "a character that is not there"),
         ("西江水", "neither a name"),
         ("，。", "neither a name"),
         ("春，夏", "neither a name"),

@@ -70,6 +70,14 @@ def test_rhymes_are_one_and_follow_the_prompt():
     assert len(names) > 3
 
 
+def test_what_is_given_is_given_where_it_is_repeated():
+    supply = lambda need: 9  # noqa: E731
+    begun = plan(Rules("xz。=2=2。"), "争", supply).choose(np.random.default_rng(0))
+    assert [(need.given, need.back) for need in begun] == [("", 0), ("。", 0), ("争", 0), ("", 3), ("。", 0)]
+    with pytest.raises(RequestError, match="叠句"):
+        plan(Rules("xz。=2=2。", acrostic="春秋"), "", supply)
+
+
 def test_every_way_to_be_regulated_is_taken():
     found = {shown(chosen(Rules("五绝", tones="strict", rhyme="off"), seed=seed)) for seed in range(60)}
     assert len(found) == 4

@@ -48,10 +48,13 @@ class State(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """What each new token is drawn with, float32, and which need it must meet, int32, both `(rows, places)`."""
+    """What each new token is drawn with, float32, which need it must meet, and how far back the token stands that it
+    repeats, int32; all `(rows, places)`.
+    """
 
     uniforms: Tensor
     needs: Tensor
+    backs: Tensor
 
 
 class CompiledLoop:
@@ -156,8 +159,8 @@ def _take(state: State, logits: Tensor, draws: Draws, constants: Constants) -> S
     ids = ops.arange(logits.shape[1], dtype="int32")
     short = place - constants.start < settings.min_new_tokens
     scores = ops.where(ops.logical_and(short[:, None], ids == settings.end_id), -np.inf, scores)
-    uniform, need = (ops.slice(each, (0, place), (each.shape[0], 1))[:, 0] for each in draws)
-    scores = processors.keep_form(scores, logits, need, constants.besides)
+    uniform, need, back = (ops.slice(each, (0, place), (each.shape[0], 1))[:, 0] for each in draws)
+    scores = processors.keep_form(scores, logits, need, constants.besides, processors.repeated(history, place, back))
     tokens = processors.next_tokens(scores, settings, uniform)
     logprobs = ops.cond(
         constants.logprobs,
@@ -189,7 +192,7 @@ def _hand_out(state: State, segment: Segment, text: Text, done: int, logprobs: b
 
 
 def _draws(text: Text, room: int) -> Draws:
-    return Draws(text.uniforms(room), text.needs(room))
+    return Draws(text.uniforms(room), text.needs(room), text.backs(room))
 
 
 def _length(state: State, constants: Constants) -> Tensor:

@@ -155,7 +155,19 @@ def ban_sequences(logits: Tensor, history: Tensor, length: Tensor, sequences: Te
     return _without(logits, _at_tokens(ops.broadcast_to(last, (rows, number)), came, logits.shape[1]))
 
 
-def keep_form(scores: Tensor, logits: Tensor, needs: Tensor, besides: Tensor) -> Tensor:
+def repeated(history: Tensor, length: Tensor, backs: Tensor) -> Tensor:
+    """The token that each row repeats next, int32 `(rows,)`, `NOTHING` where it repeats none.
+
+    Args:
+        history: int32 `(rows, places)`.
+        length: int32 `()`, the places filled.
+        backs: int32 `(rows,)`, how far back it stands; 0: nowhere.
+    """
+    tokens = ops.take_along_axis(history, (length - ops.maximum(backs, 1))[:, None], axis=1)[:, 0]
+    return ops.where(backs > 0, tokens, NOTHING)
+
+
+def keep_form(scores: Tensor, logits: Tensor, needs: Tensor, besides: Tensor, again: Tensor) -> Tensor:
     """As `processors.keep_form`, and the tokens that never come.
 
     Args:
@@ -163,10 +175,12 @@ def keep_form(scores: Tensor, logits: Tensor, needs: Tensor, besides: Tensor) ->
         logits: the same without them.
         needs: int32 `(rows,)`, which of `besides` holds for each row.
         besides: bool `(needs, vocabulary)`, what will not do; a single one: no form is asked for.
+        again: int32 `(rows,)`, the token that each row must repeat, `NOTHING` where it repeats none.
     """
     if besides.shape[0] == 1:
         return ops.where(besides[0], _NONE, scores)
-    banned = ops.take(besides, needs, axis=0)
+    others = ops.arange(logits.shape[1], dtype="int32") != again[:, None]
+    banned = ops.where(again[:, None] == NOTHING, ops.take(besides, needs, axis=0), others)
     kept = ops.where(banned, _NONE, scores)
     alive = ops.any(kept > _NONE, axis=-1, keepdims=True)
     return ops.where(alive, kept, ops.where(banned, _NONE, logits))

@@ -80,7 +80,7 @@ class Text:
             for number, row in enumerate(rows):
                 drawn = row.draw.random(left[number])
                 self._uniforms[number, : left[number]] = np.minimum(drawn, 1 - 2.0**-24)  # below 1 in float32 too
-        besides, self._needs = _plan(rows, size, segment.steps, bans)
+        besides, self._needs, self._backs = _plan(rows, size, segment.steps, bans)
         self.constants = Constants(
             settings=processors.traced(settings, bans, decoder.runtime.vocabulary_size, decoder.tokenizer.end_id),
             logprobs=np.bool_(settings.logprobs),
@@ -110,23 +110,35 @@ class Text:
         """int32 `(rows, places)`: which row of `besides` says what the token at each place must be."""
         return self._placed(self._needs, room)
 
+    def backs(self, room: int) -> NDArray[Any]:
+        """int32 `(rows, places)`: how many places before each the token stands that it repeats; 0: it repeats none."""
+        return self._placed(self._backs, room)
+
     def _placed(self, steps: NDArray[Any], room: int) -> NDArray[Any]:
         filled = np.pad(steps, ((0, 0), (self.width, 0)))
         return _padded(filled[:, : self._offset + room], self._offset + room, 0)
 
 
-def _plan(rows: Sequence[Row], size: int, steps: int, bans: Bans) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """What will not do, bool `(needs, vocabulary)`, the first where no form is asked for; and the need of each step."""
+def _plan(
+    rows: Sequence[Row], size: int, steps: int, bans: Bans
+) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.int32]]:
+    """What the tokens of each step must be.
+
+    Returns:
+        What will not do, bool `(needs, vocabulary)`, the first where no form is asked for; which of them each step
+        has, and how far back the token stands that it repeats, both int32 `(rows, steps)`.
+    """
     places: dict[Need, int] = {}
-    needs = np.zeros((size, steps), dtype=np.int32)
+    needs, backs = (np.zeros((size, steps), dtype=np.int32) for _ in range(2))
     for number, row in enumerate(rows):
         if row.plan is not None:
             left = row.plan[len(row.new) :][:steps]
             needs[number, : len(left)] = [places.setdefault(need, len(places) + 1) for need in left]
+            backs[number, : len(left)] = [need.back for need in left]
     masks = [bans.mask, *map(bans.besides, places)]
     # Few different numbers, since each is another program.
     masks += masks[:1] * (0 if not places else power_of_two(len(masks)) - len(masks))
-    return np.stack(masks), needs
+    return np.stack(masks), needs, backs
 
 
 def _filled(values: Sequence[int], size: int) -> NDArray[np.int32]:
