@@ -15,7 +15,7 @@ from kgpt2.verse.han import full_width
 from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
 from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
 from kgpt2.verse.sameness import say_the_same
-from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, end_tone_of, neighbours, rhymes_of, tone_of
+from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, end_tone_of, liberties, neighbours, rhymes_of, tone_of
 
 # What editions print within a poem: （明年 一作：年年）.
 _NOTE = re.compile(r"[（(][^（）()]*[)）]")
@@ -69,6 +69,8 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     elif sides_meet:
         faults += _couplet_faults(words, system)
     rhymed = Rhyme() if rhyme == "off" or not kinds or is_couplet(shape) else _rhyme(words, kinds, system)
+    for number in _near_ends(words, kinds, rhymed, system):
+        licences[number] += ("邻韵",)
     faults += [*rhymed.faults, *_repeated(words, kinds, shape)]
     lines = _lines(words, faults, system, kinds, licences)
     blemishes = {"重韵", "同位重字", "合掌"}
@@ -218,10 +220,22 @@ def _rhyme(words: Sequence[str], kinds: str, system: System) -> Rhyme:
     name = max(counts, key=lambda one: (counts[one], one in known[1]))
     faults = []
     for number, names in known.items():
-        near = neighbours(name) if number == 0 and system == "pingshui" else frozenset()
-        if tone_of(words[number][-1], system) and not names & {name, *near}:
-            faults.append(Fault("出韵", number + 1, len(words[number]), words[number][-1]))
+        sign = words[number][-1]
+        near = name in liberties(sign) or (number == 0 and names & neighbours(name))
+        if tone_of(sign, system) and name not in names and not (near and system == "pingshui"):
+            faults.append(Fault("出韵", number + 1, len(words[number]), sign))
     return Rhyme(name, tuple(faults))
+
+
+def _near_ends(words: Sequence[str], kinds: str, rhymed: Rhyme, system: System) -> list[int]:
+    """Lines that rhyme with the others by a neighbour of their rhyme alone."""
+    faulty = {fault.line for fault in rhymed.faults}
+    return [
+        number
+        for number, kind in enumerate(kinds)
+        if rhymed.name and kind in "乙丁" and number + 1 not in faulty and tone_of(words[number][-1], system)
+        if rhymed.name not in rhymes_of(words[number][-1], LEVEL, system)
+    ]
 
 
 def _repeated(words: Sequence[str], kinds: str, shape: Form) -> list[Fault]:

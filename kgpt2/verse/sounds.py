@@ -29,6 +29,8 @@ _NEIGHBOURS = (
 )
 # What verse says counts from so many uses on; what has a smaller share of them is noise.
 _TONE_USES, _RHYME_USES, _SHARE = 20, 15, 0.03
+# Which share of a character's rhymes makes a neighbour of its own rhyme customary.
+_CUSTOM = 0.25
 
 
 def tone_of(character: str, system: System = "pingshui") -> int:
@@ -259,6 +261,21 @@ def neighbours(rhyme: str) -> frozenset[str]:
     """
     near = {sign for group in _NEIGHBOURS if rhyme[-1] in group for sign in group} - {rhyme[-1]}
     return frozenset(name for name in rhymes(LEVEL) if name[-1] in near)
+
+
+def liberties(character: str) -> frozenset[str]:
+    """The neighbours of its rhyme that verse takes in one of four uses or more, though no book gives them.
+
+    They are not among its rhymes, so that nothing is written with them; but a poem that has one keeps to custom.
+
+    Example:
+        >>> sorted(liberties("宗")), sorted(liberties("封"))
+        (['上平声一东'], [])
+    """
+    uses = rhyme_uses().get(character, {})
+    total = sum(uses.values())
+    often = {name for name, count in uses.items() if total >= _RHYME_USES and count >= _CUSTOM * total}
+    return frozenset(often - rhymes_of(character, LEVEL))
 
 
 @functools.cache
