@@ -4,8 +4,8 @@
     python -m benchmarks.verse.tang300 package > benchmarks/records/tang300.json
 
 Read are all poems of 唐诗三百首.json with the lines of a 绝句 or 律诗, 乐府 and old-style ones too, each text once.
-Which are old-style or break a rule of tones, `tang300.tsv` says by their first lines, each with what a reader can verify: an
-oblique rhyme, the chapter that the book puts them in, or the characters that fail. All others are regulated.
+Which are old-style or break a rule of tones, `tang300.tsv` says by their first lines, each with what a reader can
+verify: an oblique rhyme, the chapter that the book puts them in, or the characters that fail. All others are regulated.
 
 Counted too is, in all Tang poems of eight lines of five that have no fault behind the first, how often that line rhymes
 as a regulated one does, and how often as 仄仄平仄平 (八月湖水平).

@@ -18,7 +18,7 @@ from kgpt2.errors import RequestError, quoted
 if TYPE_CHECKING:
     from kgpt2.verse.checked import Checked
 
-SYSTEMS = ("pingshui", "cilin", "modern", "off")
+SYSTEMS = ("pingshui", "cilin", "modern", "tongyun", "off")
 
 
 @click.group("verse", cls=Group)
@@ -37,7 +37,7 @@ def command() -> None:
 @click.option(
     "--rhyme",
     type=Choice(SYSTEMS),
-    help="With modern, tones too.  [default: pingshui; cilin for a tune]",
+    help="With modern and tongyun, tones too.  [default: pingshui; cilin for a tune]",
 )
 @json_option
 @debug_option
@@ -64,13 +64,15 @@ def rhymes_command(character: str, as_json: bool) -> None:
     if not is_han(character):
         raise RequestError(f"{quoted(character)}: one Chinese character will do")
     level, oblique = tone_uses(character)
+    named: dict[str, list[str]] = {
+        system: sorted({*rhymes_of(character, LEVEL, system), *rhymes_of(character, OBLIQUE, system)})
+        for system in SYSTEM_TITLES
+    }
     report = {
         "character": character,
         "tones": TONE_SIGNS[tone_of(character)],
         "uses": {"level": level, "oblique": oblique},
-        "pingshui": sorted({*rhymes_of(character, LEVEL), *rhymes_of(character, OBLIQUE)}),
-        "cilin": sorted({*rhymes_of(character, LEVEL, "cilin"), *rhymes_of(character, OBLIQUE, "cilin")}),
-        "modern": sorted({*rhymes_of(character, LEVEL, "modern"), *rhymes_of(character, OBLIQUE, "modern")}),
+        **named,
         "rhymed": rhyme_uses().get(character, {}),
     }
     if as_json:
@@ -78,7 +80,7 @@ def rhymes_command(character: str, as_json: bool) -> None:
         return
     click.echo(f"{character}  {report['tones']}  ({level:,} level and {oblique:,} oblique uses)")
     for system, title in SYSTEM_TITLES.items():
-        click.echo(f"{title}  {'、'.join(report[system]) or '-'}")
+        click.echo(f"{title}  {'、'.join(named[system]) or '-'}")
     for name, count in rhyme_uses().get(character, {}).items():
         click.echo(f"  {name}  {count:,} times at the end of a line")
 

@@ -15,7 +15,18 @@ from kgpt2.verse.han import full_width
 from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
 from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
 from kgpt2.verse.sameness import say_the_same
-from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, end_tone_of, liberties, neighbours, rhymes_of, tone_of
+from kgpt2.verse.sounds import (
+    ANY,
+    LEVEL,
+    OBLIQUE,
+    SYSTEMS,
+    System,
+    end_tone_of,
+    liberties,
+    neighbours,
+    rhymes_of,
+    tone_of,
+)
 
 # What editions print within a poem: （明年 一作：年年）.
 _NOTE = re.compile(r"[（(][^（）()]*[)）]")
@@ -31,8 +42,8 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     Args:
         text: lines between marks; a couplet has a `-` between its sides.
         form: a name or a pattern that it should have; "": whichever it has.
-        rhyme: pingshui, cilin, modern or off; with modern, tones are those of today too. "": cilin for a tune (词牌),
-            pingshui for all others.
+        rhyme: pingshui, cilin, modern, tongyun or off; with modern and tongyun, tones are those of today too. "": cilin
+            for a tune (词牌), pingshui for all others.
 
     Raises:
         RequestError: there is no such form.
@@ -81,8 +92,7 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
 
 def _system(rhyme: str, default: System) -> System:
     """Whose tones and rhymes count; those of the form where none is named, or none is asked for."""
-    systems: dict[str, System] = {"pingshui": "pingshui", "cilin": "cilin", "modern": "modern"}
-    return systems.get(rhyme, default)
+    return next((system for system in SYSTEMS if system == rhyme), default)
 
 
 def _lines(

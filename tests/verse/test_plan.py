@@ -91,7 +91,7 @@ def test_the_same_draw_gives_the_same_plan():
         (Rules("5，5。"), "春眠不觉晓，处处闻啼鸟。夜来", "longer than the form"),
         (Rules("五绝", tones="strict"), "床前明月光，", "'光' is 平 where 仄 belongs"),
         (Rules("五绝", tones="strict"), "春眠不觉晓，处处闻啼鸟。", "'晓' is 仄 where 平 belongs"),
-        (Rules("五绝", tones="strict", rhyme="modern"), "春眠不觉晓，", "'觉' is 平 where 仄 belongs"),
+        (Rules("五绝", tones="strict", rhyme="modern"), "春眠不白晓，", "'白' is 平 where 仄 belongs"),
         (Rules("对联", tones="strict"), "春满神州花似云-", "'云' is 平 where 仄 belongs"),
         (Rules("对联", tones="loose"), "春满神州花似云-", "'云' is 平 where 仄 belongs"),
         (Rules("p5"), "月", "'月' is 仄 where 平 belongs"),

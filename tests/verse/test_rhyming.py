@@ -21,7 +21,7 @@ def ends(rules: Rules, seed: int = 0) -> list[Need]:
     return [need for need in plan(rules, "", supply).choose(np.random.default_rng(seed)) if need.rhyme]
 
 
-@pytest.mark.parametrize("system", ["pingshui", "cilin", "modern"])
+@pytest.mark.parametrize("system", ["pingshui", "cilin", "modern", "tongyun"])
 def test_each_number_has_a_rhyme_of_its_own(system):
     for seed in range(30):
         names = [(need.tone, need.rhyme) for need in ends(Rules(PUSAMAN, rhyme=system), seed)]
