@@ -90,9 +90,9 @@ def rhymes_command(character: str, as_json: bool) -> None:
 @json_option
 @debug_option
 def forms_command(name: str | None, as_json: bool) -> None:
-    """List the forms that have names, or show the lines of one of them in each of its ways."""
-    from kgpt2.verse.meter import LINES, ORDERS, kinds_of, line_flags, regulated
-    from kgpt2.verse.notation import NAMED, lines_of, name_of, parse
+    """List the forms that have names, or show the lines of one of them in each of its ways, and where they rhyme."""
+    from kgpt2.verse.notation import NAMED, name_of, parse
+    from kgpt2.verse.scansion import ways_of
     from kgpt2.verse.tunes import tune_pattern, tunes
 
     if name is None:
@@ -101,21 +101,16 @@ def forms_command(name: str | None, as_json: bool) -> None:
             json.dumps(report, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in report.items())
         )
         return
-    form = parse(name)
-    signs = {1: "平", 2: "仄", 3: "中"}
-    lines = lines_of(form)
-    ways: list[list[str]] = []
-    if regulated(form):
-        for order in ORDERS:
-            pairs = zip(lines, kinds_of(order, len(lines)), strict=True)
-            flags = [line_flags(len(line), kind, LINES[kind][0]) for line, kind in pairs]
-            ways.append(["".join(signs[flag] for flag in line) for line in flags])
-    else:
-        ways.append(["".join(signs[form[place].tone] for place in line) for line in lines])
+    ways = ways_of(parse(name))
     if as_json:
-        click.echo(json.dumps({"form": name_of(name), "ways": ways}, ensure_ascii=False))
-    else:
-        click.echo("\n\n".join("\n".join(way) for way in ways))
+        fields = {"names": [way.name for way in ways], "ways": [way.lines for way in ways]}
+        fields |= {"types": [way.types for way in ways], "rhymes": [way.rhymes for way in ways]}
+        click.echo(json.dumps({"form": name_of(name), **fields}, ensure_ascii=False))
+        return
+    for number, way in enumerate(ways):
+        rows = zip(way.lines, way.types or [""] * len(way.lines), way.rhymes, strict=True)
+        shown = [*([way.name] if way.name else []), *("  ".join(filter(None, row)) for row in rows)]
+        click.echo("\n" * (number > 0) + "\n".join(shown))
 
 
 def _texts(given: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from kgpt2.verse.check_tune import Found, find_tune
 from kgpt2.verse.checked import Checked, Fault, Line, Rhyme
 from kgpt2.verse.form import form_of
 from kgpt2.verse.han import full_width
-from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
+from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags, regulated
 from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
 from kgpt2.verse.sameness import say_the_same
 from kgpt2.verse.sounds import (
@@ -32,7 +32,11 @@ from kgpt2.verse.sounds import (
 _NOTE = re.compile(r"[（(][^（）()]*[)）]")
 TONE_SIGNS = {LEVEL: "平", OBLIQUE: "仄", ANY: "通", 0: "？"}
 # What a line may be, by what it follows; and what a break of 对 or 粘 weighs beside a place of a wrong tone.
-_FIRST, _ANSWERS, _ADHERES = "甲丙乙丁", {"甲": "乙", "丙": "丁", "乙": "丁", "丁": "乙"}, {"乙": "丙", "丁": "甲"}
+_FIRST, _ANSWERS, _ADHERES = (
+    ("甲丙", "乙丁"),
+    {"甲": "乙", "丙": "丁", "乙": "丁", "丁": "乙"},
+    {"乙": "丙", "丁": "甲"},
+)
 _UNOPPOSED, _UNATTACHED = 1.6, 1.4
 
 
@@ -60,19 +64,22 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     words = ["".join(signs[place] for place in line) for line in places]
     has_types = _has_types(words, shape)
     # 浣溪沙 is six lines of seven characters; quatrains and 律诗 are never taken for a tune that nobody has named.
-    is_poem = (has_types and len(words) in (4, 8)) or is_couplet(shape)
-    if form or not is_poem:
+    is_poem = (has_types and len(words) != 6) or is_couplet(shape)
+    asked = parse(form) if form else shape
+    if not regulated(asked) and (form or not is_poem):
         tune = find_tune(words, form, _system(rhyme, "cilin"), rhyme != "off")
         if tune is not None:
             return _as_tune(text, words, tune, _system(rhyme, "cilin"))
     faults: list[Fault] = []
-    if form and shape_of(parse(form)) != shape_of(shape):
+    if shape_of(asked) != shape_of(shape):
         faults.append(Fault("形式", 0))
+    elif regulated(asked):
+        faults += _form_faults(words, asked, system)
     kinds = ""
     licences: list[tuple[str, ...]] = [()] * len(words)
     sides_meet = is_couplet(shape) and len({len(word) for word in words[-1:] + words[len(words) // 2 - 1 :][:1]}) == 1
     if has_types:
-        kinds, found = _types(tuple(words), system)
+        kinds, found = _types(tuple(words), system, rhyme != "off" and not is_couplet(shape))
         faults += found
         licences = _licences(words, kinds, system)
         if len(words) == 4 and [(fault.kind, fault.line) for fault in found] == [("失粘", 3)]:
@@ -85,9 +92,9 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     faults += [*rhymed.faults, *_repeated(words, kinds, shape)]
     lines = _lines(words, faults, system, kinds, licences)
     blemishes = {"重韵", "同位重字", "合掌"}
-    regulated = bool(kinds or sides_meet) and not [fault for fault in faults if fault.kind not in blemishes]
+    is_regulated = bool(kinds or sides_meet) and not [fault for fault in faults if fault.kind not in blemishes]
     name = "对联" if is_couplet(shape) else form_of(signs)
-    return Checked(text.strip(), name or shape_of(shape), regulated, lines, rhymed, tuple(faults))
+    return Checked(text.strip(), name or shape_of(shape), is_regulated, lines, rhymed, tuple(faults))
 
 
 def _system(rhyme: str, default: System) -> System:
@@ -145,10 +152,24 @@ def _broken(word: str, kind: str, system: System) -> tuple[str, tuple[int, ...]]
     return min(found, key=lambda one: len(one[1]))
 
 
-def _types(words: tuple[str, ...], system: System) -> tuple[str, list[Fault]]:
-    """The types of the lines that leave the least to be faulted, and the faults."""
+def _types(words: tuple[str, ...], system: System, rhymed: bool) -> tuple[str, list[Fault]]:
+    """The types of the lines that leave the least to be faulted, and the faults.
+
+    A first line may end in a character of both tones: its rhyme settles which.
+    """
+    found = []
+    for first in _FIRST:
+        weight, kinds = _way(words, first, system)
+        faulty = rhymed and any(fault.line == 1 for fault in _rhyme(words, kinds, system).faults)
+        found.append((weight + faulty, kinds))
+    kinds = min(found)[1]
+    return kinds, _tone_faults(words, kinds, system)
+
+
+def _way(words: tuple[str, ...], first: str, system: System) -> tuple[float, str]:
+    """The lightest way on from a first line of some types: what it weighs, and its types."""
     # For each type that the last line may have: what the way there weighs, and its types.
-    ways = {kind: (float(len(_broken(words[0], kind, system)[1])), kind) for kind in _FIRST}
+    ways = {kind: (float(len(_broken(words[0], kind, system)[1])), kind) for kind in first}
     for number, word in enumerate(words[1:], 1):
         answers = number % 2 == 1
         nexts: dict[str, tuple[float, str]] = {}
@@ -163,8 +184,7 @@ def _types(words: tuple[str, ...], system: System) -> tuple[str, list[Fault]]:
             weight, kinds = min(options)
             nexts[kind] = weight, kinds + kind
         ways = nexts
-    kinds = min(ways.values())[1]
-    return kinds, _tone_faults(words, kinds, system)
+    return min(ways.values())
 
 
 def _tone_faults(words: Sequence[str], kinds: str, system: System) -> list[Fault]:
@@ -202,6 +222,18 @@ def _licences(words: Sequence[str], kinds: str, system: System) -> list[tuple[st
         saves = bool(found) and "大拗" in found[-1] and bool(_tones(word, system)[-3] & LEVEL)
         found.append((name,) * bool(name) + ("对句救",) * saves)
     return found
+
+
+def _form_faults(words: Sequence[str], form: Form, system: System) -> list[Fault]:
+    """Characters where the form that was asked for has another character, or another tone."""
+    faults = []
+    for number, (word, line) in enumerate(zip(words, lines_of(form), strict=True), 1):
+        for place, (sign, tone, slot) in enumerate(
+            zip(word, _tones(word, system), (form[place] for place in line), strict=True), 1
+        ):
+            if slot.given not in ("", sign) or (tone and not tone & slot.tone):
+                faults.append(Fault("形式", number, place, sign))
+    return faults
 
 
 def _couplet_faults(words: Sequence[str], system: System) -> list[Fault]:

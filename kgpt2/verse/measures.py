@@ -35,7 +35,8 @@ def is_regulated(text: str) -> bool:
         True
     """
     form = form_of_text(text)
-    return regulated(form) or _is_couplet(form)
+    # Most long poems are old-style ones, no 排律.
+    return (regulated(form) and len(lines_of(form)) <= 8) or _is_couplet(form)
 
 
 def tones_kept(text: str, system: System = "pingshui") -> Count:

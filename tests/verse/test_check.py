@@ -100,6 +100,35 @@ def test_forms_that_are_asked_for_and_notes_that_are_not_verse():
     assert check(text, rhyme="off").rhyme.name == ""
 
 
+BELLS = (
+    "善鼓云和瑟，常闻帝子灵。冯夷空自舞，楚客不堪听。苦调凄金石，清音入杳冥。"
+    "苍梧来怨慕，白芷动芳馨。流水传潇浦，悲风过洞庭。曲终人不见，江上数峰青。"
+)
+
+
+def test_a_long_poem_is_regulated_as_a_short_one():
+    found = check(BELLS)
+    assert (found.form, found.regulated, found.rhyme.name) == ("五排", True, "下平声九青")
+    assert kinds(BELLS, form="五言排律") == []
+    assert kinds(BELLS, form="五排10") == [("形式", 0)]
+    assert kinds(BELLS.replace("苍梧来怨慕，白芷动芳馨。", "")) == [("失粘", 7)]
+
+
+def test_a_form_says_whether_the_first_line_rhymes():
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    assert kinds(text, form="五绝首句不入韵") == kinds(text, form="五绝仄起首句不入韵") == []
+    assert kinds(text, form="五绝首句入韵") == [("形式", 1)]
+    assert kinds(text, form="五绝平起首句不入韵") == [("形式", 1)]
+    assert kinds(text, form="白4，5。5，5。") == []
+    assert kinds(text, form="红4，5。5，5。") == [("形式", 1)]
+
+
+def test_a_first_line_that_ends_in_either_tone_is_taken_as_the_rhyme_has_it():
+    # 看 is level or oblique: here it does not rhyme, so the line is one that ends obliquely.
+    text = "东风送雨过江看，一阵微阴破晓衾。花柳依依春意满，不知新恨与谁深。"
+    assert (check(text).faults, check(text).lines[0].type) == ((), "甲")
+
+
 def test_the_first_line_may_rhyme_with_a_neighbour():
     text = "众芳摇落独暄妍，占尽风情向小园。疏影横斜水清浅，暗香浮动月黄昏。"
     assert [(fault.line, fault.character) for fault in check(text).rhyme.faults] == []
