@@ -1,8 +1,20 @@
 """A form as books of prosody print it: its lines place by place in 平, 仄 and 中, and where they rhyme."""
 
 import dataclasses
+import itertools
 
-from kgpt2.verse.meter import LINES, kinds_of, line_flags, orders_of, regulated, rhyme_places
+from kgpt2.verse.meter import (
+    LINES,
+    Pattern,
+    couplet_ways,
+    is_couplet,
+    kinds_of,
+    line_flags,
+    orders_of,
+    regulated,
+    rhyme_places,
+)
+from kgpt2.verse.meter import Way as MeterWay
 from kgpt2.verse.notation import Form, Slot, lines_of
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
 
@@ -14,7 +26,7 @@ class Way:
     """One of the ways in which a form can be level and oblique.
 
     Attributes:
-        name: such as 仄起首句入韵; "" where the form has one way.
+        name: such as 仄起首句入韵; "" for couplets, and where the form has one way.
         lines: of each the tones, or the characters that the form gives.
         types: of each 甲, 乙, 丙 or 丁; "" where the form has no types.
         rhymes: of each 韵 where it rhymes, with its number where there are several rhymes; else "".
@@ -27,7 +39,7 @@ class Way:
 
 
 def ways_of(form: Form) -> list[Way]:
-    """The ways of a 绝句, 律诗 or 排律 after the table of 王力 (see `meter`); the one way of any other form.
+    """The ways of a 绝句, 律诗, 排律 or couplet after the table of 王力 (see `meter`); the one way of any other form.
 
     Example:
         >>> from kgpt2.verse.notation import parse
@@ -37,10 +49,26 @@ def ways_of(form: Form) -> list[Way]:
     """
     if regulated(form):
         return [_way(form, order) for order in orders_of(form)]
+    if is_couplet(form):
+        return [_plain(form, _held(parts)) for parts in itertools.product(*couplet_ways(form, "strict"))]
+    return [_plain(form, {})]
+
+
+def _plain(form: Form, pattern: Pattern) -> Way:
+    """A way without types, with the rhymes that the form itself has."""
     lines = lines_of(form)
     several = len({slot.rhyme for slot in form} - {""}) > 1
-    rhymes = tuple("、".join(_rhyme(form[place], several) for place in line if form[place].rhyme) for line in lines)
-    return [Way("", tuple("".join(_sign(form[place], ANY) for place in line) for line in lines), "", rhymes)]
+    return Way(
+        "",
+        tuple("".join(_sign(form[place], pattern.get(place, ANY)) for place in line) for line in lines),
+        "",
+        tuple("、".join(_rhyme(form[place], several) for place in line if form[place].rhyme) for line in lines),
+    )
+
+
+def _held(parts: tuple[MeterWay, ...]) -> Pattern:
+    """The tones of a couplet, of those of its pairs of clauses."""
+    return {place: tone for ((pattern, *_),) in parts for place, tone in pattern.items()}
 
 
 def _way(form: Form, order: str) -> Way:

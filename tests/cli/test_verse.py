@@ -62,6 +62,8 @@ def test_forms_and_rhymes(kgpt2):
         "中平中仄仄平平  丁  韵",
     ]
     assert json.loads(kgpt2("verse", "forms", "五排", "--json").out)["rhymes"][0] == ["", "韵"] * 6
+    ways = json.loads(kgpt2("verse", "forms", "xx春4-xx花4", "--json").out)["ways"]
+    assert ways == [["中平春仄平平仄", "中仄花平仄仄平"], ["中仄春平平仄仄", "中平花仄仄平平"]]
     assert kgpt2("verse", "forms", "菩萨蛮").out.splitlines()[2] == "中仄仄平平  韵2"
     found = json.loads(kgpt2("verse", "rhymes", "天", "--json").out)
     assert (found["tones"], found["pingshui"]) == ("平", ["下平声一先"])
