@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import opencc
 from pypinyin import Style, pinyin
+from pypinyin.contrib.tone_convert import to_finals, to_tone3
+from pypinyin.phrases_dict import phrases_dict
 
 from kgpt2.assets import verse_table
 from kgpt2.verse.han import is_han
@@ -26,6 +28,7 @@ from kgpt2.writing import write_text
 LEVEL, OBLIQUE = "平", "仄"
 # Word classes: of so many characters, in so many classes.
 CHARACTERS, CLASSES = 1_500, 20
+# 中华新韵 (2005) and 中华通韵 (2019): the finals of each rhyme, in pypinyin's letters.
 _MODERN = {
     "麻": "a ia ua",
     "波": "o e uo",
@@ -42,19 +45,39 @@ _MODERN = {
     "支": "-i",
     "姑": "u",
 }
-_MODERN_OF = {final: name for name, finals in _MODERN.items() for final in finals.split()}
+_TONGYUN = {
+    "一啊": "a ia ua",
+    "二喔": "o uo",
+    "三鹅": "e ie ve ue",
+    "四衣": "i -i",
+    "五乌": "u",
+    "六迂": "v",
+    "七哀": "ai uai",
+    "八欸": "ei ui uei",
+    "九熬": "ao iao",
+    "十欧": "ou iu iou",
+    "十一安": "an ian uan van",
+    "十二恩": "en in un uen vn",
+    "十三昂": "ang iang uang",
+    "十四英": "eng ing ueng",
+    "十五雍": "ong iong",
+    "十六儿": "er",
+}
+# A second reading counts from so many words, and from such a share of all that a character is in.
+_LEAST, _SHARE = 3, 0.1
 _SHORT_I = ("zh", "ch", "sh", "r", "z", "c", "s")
 _CODES = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), 0x3007]
 
 
 def main() -> None:
-    """Writes the three tables."""
+    """Writes the four tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("couplets", type=Path, metavar="TSV.GZ")
     options = parser.parse_args()
     to_simplified = opencc.OpenCC("t2s").convert
     write("pingshui", read_pingshui(to_simplified))
-    write("modern", read_modern())
+    write("modern", read_modern(_MODERN))
+    write("tongyun", read_modern(_TONGYUN))
     to_traditional = opencc.OpenCC("s2t").convert
     classes = enumerate(cluster(read_opposites(options.couplets)))
     write("classes", {("-", f"{number}"): group | set(map(to_traditional, group)) for number, group in classes})
@@ -75,21 +98,36 @@ def read_pingshui(to_simplified) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def read_modern() -> dict[tuple[str, str], set[str]]:
-    """The characters of each (tone, rhyme), by the first reading of each."""
+def read_modern(finals: dict[str, str]) -> dict[tuple[str, str], set[str]]:
+    """The characters of each (tone, rhyme), by the readings of each."""
+    rhymes = {final: name for name, own in finals.items() for final in own.split()}
+    to_simplified = opencc.OpenCC("t2s").convert
+    uses = collections.defaultdict(collections.Counter)
+    for phrase, syllables in phrases_dict.items():
+        if len(phrase) == len(syllables):
+            for character, (syllable, *_) in zip(phrase, syllables, strict=True):
+                uses[character][to_tone3(syllable, neutral_tone_with_five=True)] += 1
     found = collections.defaultdict(set)
     for character in map(chr, _CODES):
-        ((syllable,),) = pinyin(character, style=Style.TONE3, neutral_tone_with_five=True)
-        ((final,),) = pinyin(character, style=Style.FINALS, strict=True)
-        if syllable[-1:].isdigit() and final:
+        # The words are written in simplified characters.
+        for syllable in readings_of(character, uses.get(character) or uses[to_simplified(character)]):
+            final = to_finals(syllable, strict=True)
             if final == "i" and syllable.startswith(_SHORT_I):
                 final = "-i"
-            tone = LEVEL if syllable[-1] in "125" else OBLIQUE
-            if final in _MODERN_OF:
-                found[tone, _MODERN_OF[final]].add(character)
-            else:
+            if final in rhymes:
+                found[LEVEL if syllable[-1] in "125" else OBLIQUE, rhymes[final]].add(character)
+            elif final:
                 print(f"left out: {character} {syllable}")
     return found
+
+
+def readings_of(character: str, uses: collections.Counter[str]) -> list[str]:
+    """Its first reading, and those of a share of its uses in words; no neutral tone where it has another."""
+    (known,) = pinyin(character, style=Style.TONE3, heteronym=True, neutral_tone_with_five=True)
+    toned = [syllable for syllable in known if not syllable.endswith("5")]
+    total = sum(uses[syllable] for syllable in toned)
+    often = [one for one in toned if uses[one] >= max(_LEAST, _SHARE * total)]
+    return list(dict.fromkeys([*(toned or known)[:1], *often]))
 
 
 def read_opposites(path: Path) -> collections.Counter[tuple[str, str]]:

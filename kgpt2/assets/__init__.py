@@ -30,6 +30,6 @@ def recipes_folder() -> Path:
 
 
 def verse_table(name: str) -> Path:
-    """The file of a table of verse: "tones", "rhymes", "pingshui", "modern", "classes",
-    "words" or "tunes" (see verse/README.md)."""
+    """The file of a table of verse: "tones", "rhymes", "pingshui", "modern", "tongyun",
+    "classes", "words" or "tunes" (see verse/README.md)."""
     return _FOLDER / "verse" / f"{name}.tsv"

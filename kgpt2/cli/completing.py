@@ -36,10 +36,10 @@ def _forms() -> list[str]:
 
 def _rhymes() -> list[str]:
     from kgpt2.config.settings import CHINESE
-    from kgpt2.verse.sounds import LEVEL, OBLIQUE, rhymes
+    from kgpt2.verse.sounds import LEVEL, OBLIQUE, SYSTEMS, rhymes
 
     short = [name.rpartition("声")[2] for name in (*rhymes(LEVEL), *rhymes(OBLIQUE))]  # 一东 of 上平声一东
-    return ["off", "pingshui", "modern", *CHINESE["rhyme"], *short]
+    return ["off", *SYSTEMS, *CHINESE["rhyme"], *short]
 
 
 def _recipes() -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Colours of 平, 仄 and 通 on a terminal.
 _COLOURS = {"平": "blue", "仄": "yellow", "通": "magenta"}
-SYSTEMS = ("pingshui", "cilin", "modern", "off")
+SYSTEMS = ("pingshui", "cilin", "modern", "tongyun", "off")
 
 
 @click.group("verse", cls=Group)
@@ -40,7 +40,7 @@ def command() -> None:
 @click.option(
     "--rhyme",
     type=Choice(SYSTEMS),
-    help="With modern, tones too.  [default: pingshui; cilin for a tune]",
+    help="With modern and tongyun, tones too.  [default: pingshui; cilin for a tune]",
 )
 @json_option
 @debug_option
@@ -67,13 +67,15 @@ def rhymes_command(character: str, as_json: bool) -> None:
     if not is_han(character):
         raise RequestError(f"{quoted(character)}: one Chinese character will do")
     level, oblique = tone_uses(character)
+    named: dict[str, list[str]] = {
+        system: sorted({*rhymes_of(character, LEVEL, system), *rhymes_of(character, OBLIQUE, system)})
+        for system in SYSTEM_TITLES
+    }
     report = {
         "character": character,
         "tones": TONE_SIGNS[tone_of(character)],
         "uses": {"level": level, "oblique": oblique},
-        "pingshui": sorted({*rhymes_of(character, LEVEL), *rhymes_of(character, OBLIQUE)}),
-        "cilin": sorted({*rhymes_of(character, LEVEL, "cilin"), *rhymes_of(character, OBLIQUE, "cilin")}),
-        "modern": sorted({*rhymes_of(character, LEVEL, "modern"), *rhymes_of(character, OBLIQUE, "modern")}),
+        **named,
         "rhymed": rhyme_uses().get(character, {}),
     }
     if as_json:
@@ -81,7 +83,7 @@ def rhymes_command(character: str, as_json: bool) -> None:
         return
     click.echo(f"{character}  {report['tones']}  ({level:,} level and {oblique:,} oblique uses)")
     for system, title in SYSTEM_TITLES.items():
-        click.echo(f"{title}  {'、'.join(report[system]) or '-'}")
+        click.echo(f"{title}  {'、'.join(named[system]) or '-'}")
     for name, count in rhyme_uses().get(character, {}).items():
         click.echo(f"  {name}  {count:,} times at the end of a line")
 
@@ -91,10 +93,10 @@ def rhymes_command(character: str, as_json: bool) -> None:
 @json_option
 @debug_option
 def forms_command(name: str | None, as_json: bool) -> None:
-    """List the forms that have names, or show the lines of one of them in each of its ways."""
-    from kgpt2.verse.meter import LINES, ORDERS, kinds_of, line_flags, regulated
-    from kgpt2.verse.notation import NAMED, lines_of, name_of, parse
-    from kgpt2.verse.tunes import tune_pattern, tunes, variant_count
+    """List the forms that have names, or show the lines of one of them in each of its ways, and where they rhyme."""
+    from kgpt2.verse.notation import NAMED, parse
+    from kgpt2.verse.scansion import ways_of
+    from kgpt2.verse.tunes import tune_pattern, tunes
 
     if name is None:
         names = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
@@ -103,46 +105,50 @@ def forms_command(name: str | None, as_json: bool) -> None:
         )
         return
     form = parse(name)
-    signs = {1: "平", 2: "仄", 3: "中"}
-    lines = lines_of(form)
-    ways: list[list[str]] = []
-    if regulated(form):
-        for order in ORDERS:
-            pairs = zip(lines, kinds_of(order, len(lines)), strict=True)
-            flags = [line_flags(len(line), kind, LINES[kind][0]) for line, kind in pairs]
-            ways.append(["".join(signs[flag] for flag in line) for line in flags])
-    else:
-        ways.append(["".join(signs[form[place].tone] for place in line) for line in lines])
-    has_own = any(slot.rhyme or slot.back for slot in form)
     if as_json:
-        report: dict[str, object] = {"form": name_of(name), "ways": ways}
-        if has_own:
-            report["rhymes"] = [form[line[-1]].rhyme for line in lines]
-            report["repeats"] = [[form[place].back > 0 for place in line] for line in lines]
-            report["variants"] = variant_count(name)
-        click.echo(json.dumps(report, ensure_ascii=False))
-    elif has_own:
-        click.echo("\n".join(_lines_shown(name_of(name), form, ways[0])))
+        click.echo(json.dumps(_form_report(name, form), ensure_ascii=False))
+    elif any(slot.rhyme or slot.back for slot in form):
+        click.echo("\n".join(_lines_shown(name, form)))
     else:
-        click.echo("\n\n".join("\n".join(way) for way in ways))
+        for number, way in enumerate(ways_of(form)):
+            rows = zip(way.lines, way.types or [""] * len(way.lines), way.rhymes, strict=True)
+            shown = [*([way.name] if way.name else []), *("  ".join(filter(None, row)) for row in rows)]
+            click.echo("\n" * (number > 0) + "\n".join(shown))
 
 
-def _lines_shown(name: str, form: "Form", lines: list[str]) -> Iterator[str]:
+def _form_report(name: str, form: "Form") -> dict[str, object]:
+    from kgpt2.verse.notation import lines_of, name_of
+    from kgpt2.verse.scansion import ways_of
+    from kgpt2.verse.tunes import variant_count
+
+    ways = ways_of(form)
+    return {
+        "form": name_of(name),
+        "names": [way.name for way in ways],
+        "ways": [way.lines for way in ways],
+        "types": [way.types for way in ways],
+        "rhymes": [way.rhymes for way in ways],
+        "repeats": [[form[place].back > 0 for place in line] for line in lines_of(form)],
+        "variants": variant_count(name),
+    }
+
+
+def _lines_shown(name: str, form: "Form") -> Iterator[str]:
     """The lines of a tune with their marks: which rhyme (韵, numbered where there are several), which repeat (叠)."""
     from kgpt2.verse.notation import lines_of
+    from kgpt2.verse.scansion import ways_of
     from kgpt2.verse.tunes import tune_cuts, variant_count
 
-    rhymes = {slot.rhyme for slot in form if slot.rhyme}
+    (way,) = ways_of(form)
     cuts: dict[int, list[str]] = {}
     for number, lengths in tune_cuts(name):
         cuts.setdefault(number, []).append("，".join(map(str, lengths)))
-    for number, (places, tones) in enumerate(zip(lines_of(form), lines, strict=True), 1):
-        last = form[places[-1]]
+    rows = zip(lines_of(form), way.lines, way.rhymes, strict=True)
+    for number, (places, tones, rhyme) in enumerate(rows, 1):
         mark = form[places[-1] + 1].mark if places[-1] + 1 < len(form) else ""
-        said = ["韵" + (last.rhyme if len(rhymes) > 1 else "")] if last.rhyme else []
-        said += ["叠"] if any(form[place].back for place in places) else []
+        said = [rhyme, "叠" if any(form[place].back for place in places) else ""]
         said += [told(f"or cut as {cut}") for cut in cuts.get(number, ())]
-        yield "  ".join([tones + mark, *said])
+        yield "  ".join([tones + mark, *filter(None, said)])
     if (count := variant_count(name)) > 1:
         yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 

@@ -39,6 +39,7 @@ CHINESE: dict[str, dict[str, str]] = {
         "中华新韵": "modern",
         "中華新韻": "modern",
         "中华通韵": "tongyun",
+        "通韵": "tongyun",
         "中華通韻": "tongyun",
         "不拘": "off",
     },
@@ -157,7 +158,7 @@ class Settings:
     ] = None
     rhyme: Annotated[
         str | None,
-        Meaning("off, pingshui, cilin, modern, or one rhyme: 一东.  [default: pingshui where a form rhymes]"),
+        Meaning("off, pingshui, cilin, modern, tongyun, or one rhyme: 一东.  [default: pingshui where a form rhymes]"),
     ] = None
     rhyme_words: Annotated[
         tuple[str, ...], Meaning("What stands at the rhyming places, in their order (步韵): 天,年,边.")

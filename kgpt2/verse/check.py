@@ -13,16 +13,31 @@ from kgpt2.verse.checked import Checked, Fault, Line, Rhyme
 from kgpt2.verse.cutting import PAUSE
 from kgpt2.verse.form import form_of
 from kgpt2.verse.han import full_width
-from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags
+from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags, regulated
 from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
 from kgpt2.verse.sameness import say_the_same
-from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, end_tone_of, neighbours, rhymes_of, tone_of
+from kgpt2.verse.sounds import (
+    ANY,
+    LEVEL,
+    OBLIQUE,
+    SYSTEMS,
+    System,
+    end_tone_of,
+    liberties,
+    neighbours,
+    rhymes_of,
+    tone_of,
+)
 
 # What editions print within a poem: （明年 一作：年年）.
 _NOTE = re.compile(r"[（(][^（）()]*[)）]")
 TONE_SIGNS = {LEVEL: "平", OBLIQUE: "仄", ANY: "通", 0: "？"}
 # What a line may be, by what it follows; and what a break of 对 or 粘 weighs beside a place of a wrong tone.
-_FIRST, _ANSWERS, _ADHERES = "甲丙乙丁", {"甲": "乙", "丙": "丁", "乙": "丁", "丁": "乙"}, {"乙": "丙", "丁": "甲"}
+_FIRST, _ANSWERS, _ADHERES = (
+    ("甲丙", "乙丁"),
+    {"甲": "乙", "丙": "丁", "乙": "丁", "丁": "乙"},
+    {"乙": "丙", "丁": "甲"},
+)
 _UNOPPOSED, _UNATTACHED = 1.6, 1.4
 
 
@@ -32,8 +47,8 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     Args:
         text: lines between marks; a couplet has a `-` between its sides.
         form: a name or a pattern that it should have; "": whichever it has.
-        rhyme: pingshui, cilin, modern or off; with modern, tones are those of today too. "": cilin for a tune (词牌),
-            pingshui for all others.
+        rhyme: pingshui, cilin, modern, tongyun or off; with modern and tongyun, tones are those of today too. "": cilin
+            for a tune (词牌), pingshui for all others.
 
     Raises:
         RequestError: there is no such form.
@@ -49,19 +64,22 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     words = _words(signs)
     has_types = _has_types(words, shape)
     # 浣溪沙 is six lines of seven characters; quatrains and 律诗 are never taken for a tune that nobody has named.
-    is_poem = (has_types and len(words) in (4, 8)) or is_couplet(shape)
-    if form or not is_poem:
+    is_poem = (has_types and len(words) != 6) or is_couplet(shape)
+    asked = parse(form) if form else shape
+    if not regulated(asked) and (form or not is_poem):
         ci = _as_tune(text, signs, form, rhyme)
         if ci is not None:
             return ci
     faults: list[Fault] = []
-    if form and shape_of(parse(form)) != shape_of(shape):
+    if shape_of(asked) != shape_of(shape):
         faults.append(Fault("形式", 0))
+    elif regulated(asked):
+        faults += _form_faults(words, asked, system)
     kinds = ""
     licences: list[tuple[str, ...]] = [()] * len(words)
     sides_meet = is_couplet(shape) and len({len(word) for word in words[-1:] + words[len(words) // 2 - 1 :][:1]}) == 1
     if has_types:
-        kinds, found = _types(tuple(words), system)
+        kinds, found = _types(tuple(words), system, rhyme != "off" and not is_couplet(shape))
         faults += found
         licences = _licences(words, kinds, system)
         if len(words) == 4 and [(fault.kind, fault.line) for fault in found] == [("失粘", 3)]:
@@ -69,18 +87,19 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     elif sides_meet:
         faults += _couplet_faults(words, system)
     rhymed = Rhyme() if rhyme == "off" or not kinds or is_couplet(shape) else _rhyme(words, kinds, system)
+    for number in _near_ends(words, kinds, rhymed, system):
+        licences[number] += ("邻韵",)
     faults += [*rhymed.faults, *_repeated(words, kinds, shape)]
     lines = _lines(words, faults, system, kinds, licences)
     blemishes = {"重韵", "同位重字", "合掌"}
-    regulated = bool(kinds or sides_meet) and not [fault for fault in faults if fault.kind not in blemishes]
+    is_regulated = bool(kinds or sides_meet) and not [fault for fault in faults if fault.kind not in blemishes]
     name = "对联" if is_couplet(shape) else form_of(signs)
-    return Checked(text.strip(), name or shape_of(shape), regulated, lines, rhymed, tuple(faults))
+    return Checked(text.strip(), name or shape_of(shape), is_regulated, lines, rhymed, tuple(faults))
 
 
 def _system(rhyme: str, default: System) -> System:
     """Whose tones and rhymes count; those of the form where none is named, or none is asked for."""
-    systems: dict[str, System] = {"pingshui": "pingshui", "cilin": "cilin", "modern": "modern"}
-    return systems.get(rhyme, default)
+    return next((system for system in SYSTEMS if system == rhyme), default)
 
 
 def _lines(
@@ -147,10 +166,24 @@ def _broken(word: str, kind: str, system: System) -> tuple[str, tuple[int, ...]]
     return min(found, key=lambda one: len(one[1]))
 
 
-def _types(words: tuple[str, ...], system: System) -> tuple[str, list[Fault]]:
-    """The types of the lines that leave the least to be faulted, and the faults."""
+def _types(words: tuple[str, ...], system: System, rhymed: bool) -> tuple[str, list[Fault]]:
+    """The types of the lines that leave the least to be faulted, and the faults.
+
+    A first line may end in a character of both tones: its rhyme settles which.
+    """
+    found = []
+    for first in _FIRST:
+        weight, kinds = _way(words, first, system)
+        faulty = rhymed and any(fault.line == 1 for fault in _rhyme(words, kinds, system).faults)
+        found.append((weight + faulty, kinds))
+    kinds = min(found)[1]
+    return kinds, _tone_faults(words, kinds, system)
+
+
+def _way(words: tuple[str, ...], first: str, system: System) -> tuple[float, str]:
+    """The lightest way on from a first line of some types: what it weighs, and its types."""
     # For each type that the last line may have: what the way there weighs, and its types.
-    ways = {kind: (float(len(_broken(words[0], kind, system)[1])), kind) for kind in _FIRST}
+    ways = {kind: (float(len(_broken(words[0], kind, system)[1])), kind) for kind in first}
     for number, word in enumerate(words[1:], 1):
         answers = number % 2 == 1
         nexts: dict[str, tuple[float, str]] = {}
@@ -165,8 +198,7 @@ def _types(words: tuple[str, ...], system: System) -> tuple[str, list[Fault]]:
             weight, kinds = min(options)
             nexts[kind] = weight, kinds + kind
         ways = nexts
-    kinds = min(ways.values())[1]
-    return kinds, _tone_faults(words, kinds, system)
+    return min(ways.values())
 
 
 def _tone_faults(words: Sequence[str], kinds: str, system: System) -> list[Fault]:
@@ -206,6 +238,18 @@ def _licences(words: Sequence[str], kinds: str, system: System) -> list[tuple[st
     return found
 
 
+def _form_faults(words: Sequence[str], form: Form, system: System) -> list[Fault]:
+    """Characters where the form that was asked for has another character, or another tone."""
+    faults = []
+    for number, (word, line) in enumerate(zip(words, lines_of(form), strict=True), 1):
+        for place, (sign, tone, slot) in enumerate(
+            zip(word, _tones(word, system), (form[place] for place in line), strict=True), 1
+        ):
+            if slot.given not in ("", sign) or (tone and not tone & slot.tone):
+                faults.append(Fault("形式", number, place, sign))
+    return faults
+
+
 def _couplet_faults(words: Sequence[str], system: System) -> list[Fault]:
     """Clauses that are not opposed at their even places, and sides that do not end 仄 and 平."""
     faults = []
@@ -232,10 +276,22 @@ def _rhyme(words: Sequence[str], kinds: str, system: System) -> Rhyme:
     name = max(counts, key=lambda one: (counts[one], one in known[1]))
     faults = []
     for number, names in known.items():
-        near = neighbours(name) if number == 0 and system == "pingshui" else frozenset()
-        if tone_of(words[number][-1], system) and not names & {name, *near}:
-            faults.append(Fault("出韵", number + 1, len(words[number]), words[number][-1]))
+        sign = words[number][-1]
+        near = name in liberties(sign) or (number == 0 and names & neighbours(name))
+        if tone_of(sign, system) and name not in names and not (near and system == "pingshui"):
+            faults.append(Fault("出韵", number + 1, len(words[number]), sign))
     return Rhyme(name, tuple(faults))
+
+
+def _near_ends(words: Sequence[str], kinds: str, rhymed: Rhyme, system: System) -> list[int]:
+    """Lines that rhyme with the others by a neighbour of their rhyme alone."""
+    faulty = {fault.line for fault in rhymed.faults}
+    return [
+        number
+        for number, kind in enumerate(kinds)
+        if rhymed.name and kind in "乙丁" and number + 1 not in faulty and tone_of(words[number][-1], system)
+        if rhymed.name not in rhymes_of(words[number][-1], LEVEL, system)
+    ]
 
 
 def _repeated(words: Sequence[str], kinds: str, shape: Form) -> list[Fault]:

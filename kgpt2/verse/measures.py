@@ -35,7 +35,8 @@ def is_regulated(text: str) -> bool:
         True
     """
     form = form_of_text(text)
-    return regulated(form) or _is_couplet(form)
+    # Most long poems are old-style ones, no 排律.
+    return (regulated(form) and len(lines_of(form)) <= 8) or _is_couplet(form)
 
 
 def tones_kept(text: str, system: System = "pingshui") -> Count:
@@ -88,30 +89,39 @@ def characters_repeated(text: str) -> Count:
 
 
 def parallels_kept(text: str) -> Count:
-    """Places of parallel lines at which two words of one class meet; the same character is no parallel.
+    """Places of parallel lines at which two words of one class meet; lines that repeat a character keep none.
 
     Parallel are the sides of a couplet, and lines 3 and 4, 5 and 6 of a 律诗. A class is of characters that stand
-    opposite the same others in Song verse (assets/verse/README.md); places with a rarer character do not count.
+    opposite the same others in Song verse (assets/verse/README.md); places with a rarer character do not count. The
+    same character in both lines, at the same place or another, voids their parallel (重字), and so does one that comes
+    twice in a line, but for a doubled one (悠悠) and where the other line repeats one at the same places.
 
     Example:
-        >>> parallels_kept("海内存知己-天涯若比邻")
-        (4, 5)
+        >>> parallels_kept("海内存知己-天涯若比邻"), parallels_kept("海内存知己-天涯若内邻")
+        ((4, 5), (0, 5))
     """
     form, signs = form_of_text(text), _signs(text)
     lines = lines_of(form)
-    pairs = []
+    couplets = []
     if _is_couplet(form):
         half = len(lines) // 2
-        pairs = list(zip(lines[:half], lines[half:], strict=True))
+        couplets = [(list(itertools.chain(*lines[:half])), list(itertools.chain(*lines[half:])))]
     elif regulated(form) and len(lines) == 8:
-        pairs = [(lines[2], lines[3]), (lines[4], lines[5])]
+        couplets = [(lines[2], lines[3]), (lines[4], lines[5])]
     kept = known = 0
-    for one, other in itertools.chain.from_iterable(zip(*pair, strict=True) for pair in pairs):
-        classes = {_classes().get(signs[one]), _classes().get(signs[other])}
-        if None not in classes:
-            known += 1
-            kept += len(classes) == 1 and signs[one] != signs[other]
+    for one, other in (("".join(signs[place] for place in line) for line in pair) for pair in couplets):
+        void = bool({*one} & {*other}) or _twice(one) != _twice(other)
+        for pair in zip(one, other, strict=True):
+            classes = {_classes().get(sign) for sign in pair}
+            known += None not in classes
+            kept += None not in classes and len(classes) == 1 and not void
     return kept, known
+
+
+def _twice(line: str) -> set[tuple[int, int]]:
+    """The pairs of places that have the same character, but one behind the other."""
+    places = itertools.combinations(range(len(line)), 2)
+    return {(one, other) for one, other in places if line[one] == line[other] and other > one + 1}
 
 
 @functools.cache

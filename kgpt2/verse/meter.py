@@ -51,9 +51,10 @@ _COUPLETS = ("甲乙", "丙丁")
 
 
 def regulated(form: Form) -> bool:
-    """Whether the form is that of a 绝句 or 律诗: four or eight lines, all of five or all of seven characters.
+    """Whether the form is that of a 绝句, 律诗 or 排律.
 
-    A pattern that says itself what rhymes is none.
+    Four or eight lines, or an even number from ten on, all of five or all of seven characters. A pattern that says
+    itself what rhymes is none of these.
 
     Example:
         >>> from kgpt2.verse.notation import parse
@@ -61,7 +62,8 @@ def regulated(form: Form) -> bool:
         (True, False)
     """
     lengths = [len(line) for line in lines_of(form)]
-    return len(lengths) in (4, 8) and set(lengths) in ({5}, {7}) and not is_couplet(form) and not own_rhymes(form)
+    counted = len(lengths) in (4, 8) or (len(lengths) >= 10 and len(lengths) % 2 == 0)
+    return counted and set(lengths) in ({5}, {7}) and not is_couplet(form) and not own_rhymes(form)
 
 
 def is_couplet(form: Form) -> bool:
@@ -76,15 +78,31 @@ def is_couplet(form: Form) -> bool:
 
 
 def kinds_of(order: str, lines: int) -> str:
-    """The types of all lines of a 绝句 or 律诗 whose first four have this order.
+    """The types of all lines of a 绝句, 律诗 or 排律 whose first four have this order.
 
     Example:
         >>> kinds_of("丁乙丙丁", 8)
         '丁乙丙丁甲乙丙丁'
     """
-    # The second half of a 律诗 goes on as if the first line had not rhymed.
+    # What follows goes on as if the first line had not rhymed.
     unrhymed = {"丁乙": "甲", "乙丁": "丙"}.get(order[:2], order[0])
-    return (order + unrhymed + order[1:])[:lines]
+    return (order + (unrhymed + order[1:]) * (lines // 4))[:lines]
+
+
+def orders_of(form: Form) -> Sequence[str]:
+    """The types of the first four lines of a regulated form, in each way that its own tones leave to the first line.
+
+    Example:
+        >>> from kgpt2.verse.notation import parse
+        >>> orders_of(parse("七绝首句入韵")), orders_of(parse("五绝平起首句不入韵"))
+        (('丁乙丙丁', '乙丁甲乙'), ('丙丁甲乙',))
+    """
+    first = lines_of(form)[0]
+    tones = {order: line_flags(len(first), order[0], LINES[order[0]][0]) for order in ORDERS}
+    ends = (1, len(first) - 1)
+    fitting = tuple(order for order in ORDERS if all(form[first[end]].tone & tones[order][end] for end in ends))
+    # A form that has none is refused where its tones are fitted.
+    return fitting or ORDERS
 
 
 def verse_ways(form: Form, tones: Tones) -> list[Way]:
@@ -99,7 +117,7 @@ def verse_ways(form: Form, tones: Tones) -> list[Way]:
     """
     lines = lines_of(form)
     ways = []
-    for order in ORDERS:
+    for order in orders_of(form):
         kinds = kinds_of(order, len(lines))
         couplets = range(0, len(lines), 2)
         ways.append([_couplet(lines[one : one + 2], kinds[one : one + 2], tones) for one in couplets])
@@ -139,7 +157,7 @@ def even_patterns(form: Form) -> list[Pattern]:
     """
     lines = lines_of(form)
     patterns = []
-    for order in ORDERS:
+    for order in orders_of(form):
         pattern: Pattern = {}
         for line, kind in zip(lines, kinds_of(order, len(lines)), strict=True):
             whole = _line(line, kind, LINES[kind][0])
@@ -157,7 +175,7 @@ def rhyme_places(form: Form, pattern: Pattern | None) -> list[int]:
         [10, 22]
     """
     ends = [line[-1] for line in lines_of(form)]
-    first = ends[:1] if pattern and pattern.get(ends[0]) == LEVEL else []
+    first = ends[:1] if LEVEL in ((pattern or {}).get(ends[0]), form[ends[0]].tone) else []
     return first + ends[1::2]
 
 

@@ -16,6 +16,7 @@ then be alike.
 import dataclasses
 import functools
 import itertools
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -24,21 +25,19 @@ from kgpt2.verse.han import full_width, is_han
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
 from kgpt2.verse.tunes import tune_pattern
 
-NAMED = {"五绝": "5，5。" * 2, "七绝": "7，7。" * 2, "五律": "5，5。" * 4, "七律": "7，7。" * 4, "对联": "7-7"}
-SEPARATOR = "-"
-_OTHER_NAMES = {
-    "五言绝句": "五绝",
-    "七言绝句": "七绝",
-    "五言律诗": "五律",
-    "七言律诗": "七律",
-    "五絕": "五绝",
-    "七絕": "七绝",
-    "對聯": "对联",
+NAMED = {
+    **{"五绝": "5，5。" * 2, "七绝": "7，7。" * 2, "五律": "5，5。" * 4, "七律": "7，7。" * 4},
+    **{"五排": "5，5。" * 6, "七排": "7，7。" * 6, "对联": "7-7"},
 }
+SEPARATOR = "-"
+# 七绝, 七言绝句, 五排20 (of twenty lines), 七绝首句入韵, 五律仄起首句不入韵式.
+_REGULATED = re.compile("([五七])言?(绝|律|排)(?:[句诗律]?)([0-9]*)([平仄]起)?(首句不?入韵)?式?")
+_LINES = {"绝": 4, "律": 8, "排": 12}
+_DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
+_SIMPLIFIED = _DIGITS | str.maketrans("絕對聯詩韻", "绝对联诗韵")
 # Names of two forms each: which one, the length of a line decides.
 _OF_TWO = {"绝句": ("五绝", "七绝"), "律诗": ("五律", "七律"), "絕句": ("五绝", "七绝"), "律詩": ("五律", "七律")}
 _MOST = 100
-_DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _TONES = {"x": ANY, "p": LEVEL, "z": OBLIQUE, "R": LEVEL, "r": OBLIQUE}
 
 
@@ -140,20 +139,40 @@ def _written_out(pattern: str) -> str:
     if pattern in _OF_TWO:
         five, seven = _OF_TWO[pattern]
         raise RequestError(f"--form {quoted(pattern)}: {five} (lines of five characters) or {seven} (of seven)?")
-    name = name_of(pattern).translate(_DIGITS)
+    name = name_of(pattern)
+    if own := _REGULATED.fullmatch(name):
+        return _regulated(pattern, own)
     if tune_pattern(name.rstrip("0123456789")) and not tune_pattern(name):
         raise _refusal(pattern, "the tune has no variant of this number")
-    return NAMED.get(name) or tune_pattern(name) or name
+    return NAMED.get(name) or tune_pattern(name) or name.translate(_DIGITS)
+
+
+def _regulated(pattern: str, name: re.Match[str]) -> str:
+    """The notation of a 绝句, 律诗 or 排律: so many lines, and what its name says of the first."""
+    length, kind, number, begins, ends = name.groups()
+    count = int(number[:4] or _LINES[kind])
+    if count != _LINES[kind] and (kind != "排" or count % 2 or not 10 <= count <= _MOST):
+        rule = f"an even number from 10 to {_MOST}" if kind == "排" else f"{_LINES[kind]}"
+        raise _refusal(pattern, f"lines of a {length}{kind}: {rule}")
+    line = ["x"] * (5 if length == "五" else 7)
+    if begins:
+        line[1] = "p" if begins == "平起" else "z"
+    if ends:
+        line[-1] = "p" if ends == "首句入韵" else "z"
+    return f"{''.join(line)}，{len(line)}。" + f"{len(line)}，{len(line)}。" * (count // 2 - 1)
 
 
 def name_of(pattern: str) -> str:
-    """The name in `NAMED` of a form that is called otherwise; all else as it is.
+    """The shortest name of a 绝句, 律诗, 排律 or couplet that is called otherwise; all else as it is.
 
     Example:
-        >>> name_of("七言绝句")
-        '七绝'
+        >>> name_of("七言绝句"), name_of("五言排律20")
+        ('七绝', '五排20')
     """
-    return _OTHER_NAMES.get(pattern, pattern)
+    name = pattern.translate(_SIMPLIFIED)
+    if own := _REGULATED.fullmatch(name):
+        return "".join(part or "" for part in own.groups())
+    return name if name in NAMED or tune_pattern(name) else pattern
 
 
 def one_of_two(pattern: str, beginning: str) -> str:

@@ -13,7 +13,7 @@ from kgpt2.errors import RequestError, quoted
 from kgpt2.verse.cutting import cut_like
 from kgpt2.verse.fitting import Verse, tone_clash
 from kgpt2.verse.han import is_han
-from kgpt2.verse.meter import Pattern
+from kgpt2.verse.meter import Pattern, is_couplet
 from kgpt2.verse.notation import SEPARATOR, Form, Slot, form_of_text, lines_of, name_of, parse
 from kgpt2.verse.placing import place_words
 from kgpt2.verse.repeating import with_repeats
@@ -175,6 +175,9 @@ def _with_acrostic(rules: Rules, form: Form) -> Form:
             f"--acrostic {quoted(rules.acrostic)}: a character for each line, and the form has {len(lines)} lines"
         )
     slots = list(form)
+    sides = len(lines) // 2
+    if is_couplet(form) and len(rules.acrostic) == 2:
+        lines = [lines[0], lines[sides]]
     for character, line in zip(rules.acrostic, lines, strict=False):
         if slots[line[0]].given not in ("", character):
             raise RequestError(f"--acrostic: {quoted(character)} where the form has {quoted(slots[line[0]].given)}")

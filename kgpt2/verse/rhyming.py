@@ -10,6 +10,7 @@ from kgpt2.verse.meter import Pattern, Tones, regulated, rhyme_places
 from kgpt2.verse.notation import Form, lines_of, own_rhymes
 from kgpt2.verse.rules import Need, Rules, Supply
 from kgpt2.verse.sounds import (
+    ANY,
     LEVEL,
     OBLIQUE,
     TONE_NAMES,
@@ -150,15 +151,16 @@ def with_rhyme_words(rules: Rules, form: Form) -> Form:
     if other := [sign for sign in words if not is_han(sign)]:
         raise RequestError(f"{said}: {quoted(other[0])} is no Chinese character, which ends a line")
     first = lines_of(form)[0][-1]
-    groups = groups_of(form, {first: LEVEL} if len(words) > len(lines_of(form)) // 2 else {})
+    least = len(lines_of(form)) // 2
+    groups = groups_of(form, {first: LEVEL} if len(words) > least and form[first].tone & LEVEL else {})
     places = sorted(place for group in groups for place in group)
     if not places or rules.rhyme == "off":
         raise RequestError(
             f"{said}: nothing rhymes in the form\ntake one that rhymes, such as 七绝, and no --rhyme off"
         )
     if len(places) != len(words):
-        least = len(lines_of(form)) // 2
-        wanted = f"{least}, or {least + 1} with a first line that rhymes" if regulated(form) else f"{len(places)}"
+        free = regulated(form) and form[first].tone == ANY
+        wanted = f"{least}, or {least + 1} with a first line that rhymes" if free else f"{len(places)}"
         raise RequestError(f"{said}: {len(words)} characters, where the form has rhyming places for {wanted}")
     slots = list(form)
     for place, word in zip(places, words, strict=True):

@@ -18,8 +18,8 @@ class Rules:
         acrostic: what the lines begin with, a character a line.
         tones: off, loose, tang or strict, see `meter`; None: tang for regulated verse and couplets, and giving way
             where the beginning keeps no pattern.
-        rhyme: off; pingshui or modern, or the name of a rhyme of either; None: pingshui where a form rhymes, and giving
-            way where the beginning does not. With modern, tones are those of today too.
+        rhyme: off; a system of `sounds.SYSTEMS`, or the name of a rhyme of one; None: pingshui where a form rhymes, and
+            giving way where the beginning does not. With modern and tongyun, tones are those of today too.
         repeats: whether characters may come twice.
         words: what it is to hold, as many as there is room for.
         rhyme_words: what stands at its rhyming places, in their order.

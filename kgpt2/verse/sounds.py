@@ -2,8 +2,8 @@
 
 Tables (see assets/verse/README.md), each for simplified and traditional characters: how often the regulated verse of
 Tang and Song has a character where a level or an oblique one belongs, and how often with each rhyme; the 106 rhymes
-of 平水韵; the 14 rhymes and the tones of today (中华新韵). Verse is believed where it uses a character often enough,
-the book where it does not. A character with two readings counts as both.
+of 平水韵; the tones of today with the 14 rhymes of 中华新韵 and the 16 of 中华通韵. Verse is believed where it uses a
+character often enough, the book where it does not. A character with two readings counts as both.
 """
 
 import collections
@@ -15,8 +15,13 @@ from kgpt2.assets import verse_table
 from kgpt2.errors import RequestError, quoted
 from kgpt2.verse.cilin import part_name, part_names, parts_of, parts_of_rhyme
 
-System = Literal["pingshui", "cilin", "modern"]
-SYSTEMS: dict[System, str] = {"pingshui": "平水韵", "cilin": "词林正韵", "modern": "中华新韵"}
+System = Literal["pingshui", "cilin", "modern", "tongyun"]
+SYSTEMS: dict[System, str] = {
+    "pingshui": "平水韵",
+    "cilin": "词林正韵",
+    "modern": "中华新韵",
+    "tongyun": "中华通韵",
+}
 # Flags of a tone: 平, 仄.
 LEVEL, OBLIQUE = 1, 2
 ANY = LEVEL | OBLIQUE
@@ -29,6 +34,8 @@ _NEIGHBOURS = (
 )
 # What verse says counts from so many uses on; what has a smaller share of them is noise.
 _TONE_USES, _RHYME_USES, _SHARE = 20, 15, 0.03
+# Which share of a character's rhymes makes a neighbour of its own rhyme customary.
+_CUSTOM = 0.25
 
 
 def tone_of(character: str, system: System = "pingshui") -> int:
@@ -36,7 +43,7 @@ def tone_of(character: str, system: System = "pingshui") -> int:
 
     Args:
         character: one character.
-        system: "pingshui", "cilin": as classical verse uses it; "modern": as it is read today.
+        system: "pingshui", "cilin": as classical verse uses it; "modern", "tongyun": as it is read today.
 
     Example:
         >>> tone_of("春") == LEVEL, tone_of("月") == OBLIQUE
@@ -94,7 +101,7 @@ def rhyme_system(name: str) -> tuple[System, str]:
 
     Args:
         name: a system (pingshui or 平水韵, …) or off; or a rhyme, with or without its tone and number: 上平声一东,
-            一东, 东, 第七部.
+            一东, 东, 第七部, 三鹅.
 
     Raises:
         RequestError: there is no such rhyme.
@@ -261,6 +268,21 @@ def neighbours(rhyme: str) -> frozenset[str]:
     return frozenset(name for name in rhymes(LEVEL) if name[-1] in near)
 
 
+def liberties(character: str) -> frozenset[str]:
+    """The neighbours of its rhyme that verse takes in one of four uses or more, though no book gives them.
+
+    They are not among its rhymes, so that nothing is written with them; but a poem that has one keeps to custom.
+
+    Example:
+        >>> sorted(liberties("宗")), sorted(liberties("封"))
+        (['上平声一东'], [])
+    """
+    uses = rhyme_uses().get(character, {})
+    total = sum(uses.values())
+    often = {name for name, count in uses.items() if total >= _RHYME_USES and count >= _CUSTOM * total}
+    return frozenset(often - rhymes_of(character, LEVEL))
+
+
 @functools.cache
 def rhyme_uses() -> dict[str, dict[str, int]]:
     """How often verse rhymes each character with each level rhyme of 平水韵.
@@ -277,7 +299,7 @@ def rhyme_uses() -> dict[str, dict[str, int]]:
 @functools.cache
 def _weights(system: System) -> "collections.Counter[str]":
     weights: collections.Counter[str] = collections.Counter()
-    if system == "modern":
+    if system in ("modern", "tongyun"):
         return weights
     for sign, uses in rhyme_uses().items():
         for rhyme, count in uses.items():

@@ -32,7 +32,7 @@ def completed(process):
         ("kgpt2 generate --rhyme 一东", ["一东"]),
         ("kgpt2 generate --rhyme 平", ["平水韵"]),
         ("kgpt2 generate --dtype b", ["bfloat16"]),
-        ("kgpt2 verse forms 七", ["七绝", "七律"]),
+        ("kgpt2 verse forms 七", ["七绝", "七律", "七排"]),
         ("kgpt2 init ver", ["verse_couplets"]),
     ],
 )

@@ -73,10 +73,22 @@ def test_forms_and_rhymes(kgpt2):
     assert "韵4" in kgpt2("verse", "forms", "菩萨蛮").out
     assert "or cut as 4，7" in kgpt2("verse", "forms", "水调歌头").out
     shown = json.loads(kgpt2("verse", "forms", "忆秦娥2", "--json").out)
-    assert (shown["rhymes"][:4], shown["repeats"][2], shown["variants"]) == (["1", "1", "1", ""], [True] * 3, 2)
+    assert (shown["rhymes"][0][:4], shown["repeats"][2], shown["variants"]) == (["韵", "韵", "韵", ""], [True] * 3, 2)
     ways = json.loads(kgpt2("verse", "forms", "五绝", "--json").out)["ways"]
     assert ways[0] == ["中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平"]
     assert len(ways) == 4
+    shown = kgpt2("verse", "forms", "七绝平起首句入韵").out.splitlines()
+    assert shown == [
+        "平起首句入韵",
+        "中平中仄仄平平  丁  韵",
+        "中仄平平仄仄平  乙  韵",
+        "中仄中平平仄仄  丙",
+        "中平中仄仄平平  丁  韵",
+    ]
+    assert json.loads(kgpt2("verse", "forms", "五排", "--json").out)["rhymes"][0] == ["", "韵"] * 6
+    ways = json.loads(kgpt2("verse", "forms", "xx春4-xx花4", "--json").out)["ways"]
+    assert ways == [["中平春仄平平仄", "中仄花平仄仄平"], ["中仄春平平仄仄", "中平花仄仄平平"]]
+    assert kgpt2("verse", "forms", "菩萨蛮").out.splitlines()[2] == "中仄仄平平。  韵2"
     found = json.loads(kgpt2("verse", "rhymes", "天", "--json").out)
     assert (found["tones"], found["pingshui"]) == ("平", ["下平声一先"])
     assert found["uses"]["level"] > 1000 * found["uses"]["oblique"] / 2

@@ -100,6 +100,61 @@ def test_forms_that_are_asked_for_and_notes_that_are_not_verse():
     assert check(text, rhyme="off").rhyme.name == ""
 
 
+BELLS = (
+    "善鼓云和瑟，常闻帝子灵。冯夷空自舞，楚客不堪听。苦调凄金石，清音入杳冥。"
+    "苍梧来怨慕，白芷动芳馨。流水传潇浦，悲风过洞庭。曲终人不见，江上数峰青。"
+)
+
+
+def test_a_long_poem_is_regulated_as_a_short_one():
+    found = check(BELLS)
+    assert (found.form, found.regulated, found.rhyme.name) == ("五排", True, "下平声九青")
+    assert kinds(BELLS, form="五言排律") == []
+    assert kinds(BELLS, form="五排10") == [("形式", 0)]
+    assert kinds(BELLS.replace("苍梧来怨慕，白芷动芳馨。", "")) == [("失粘", 7)]
+
+
+def test_a_form_says_whether_the_first_line_rhymes():
+    text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    assert kinds(text, form="五绝首句不入韵") == kinds(text, form="五绝仄起首句不入韵") == []
+    assert kinds(text, form="五绝首句入韵") == [("形式", 1)]
+    assert kinds(text, form="五绝平起首句不入韵") == [("形式", 1)]
+    assert kinds(text, form="白4，5。5，5。") == []
+    assert kinds(text, form="红4，5。5，5。") == [("形式", 1)]
+
+
+def test_a_first_line_that_ends_in_either_tone_is_taken_as_the_rhyme_has_it():
+    # 看 is level or oblique: here it does not rhyme, so the line is one that ends obliquely.
+    text = "东风送雨过江看，一阵微阴破晓衾。花柳依依春意满，不知新恨与谁深。"
+    assert (check(text).faults, check(text).lines[0].type) == ((), "甲")
+
+
 def test_the_first_line_may_rhyme_with_a_neighbour():
     text = "众芳摇落独暄妍，占尽风情向小园。疏影横斜水清浅，暗香浮动月黄昏。"
     assert [(fault.line, fault.character) for fault in check(text).rhyme.faults] == []
+    assert check(text).lines[0].licences == ("邻韵",)
+
+
+def test_a_neighbour_that_verse_often_takes_is_a_licence_in_any_line():
+    found = check("寥落古行宫，宫花寂寞红。白头宫女在，闲坐说玄宗。")
+    assert (found.regulated, found.rhyme.name, found.lines[3].licences) == (True, "上平声一东", ("邻韵",))
+    # 封 rhymes with 东 too seldom for that, and with 词林正韵 both are one part.
+    other = "寥落古行宫，宫花寂寞红。白头宫女在，闲坐说东封。"
+    assert kinds(other) == [("出韵", 4)]
+    assert kinds(other, rhyme="cilin") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("终南阴岭秀，积雪浮云端。林表明霁色，城中增暮寒。", ("三平尾", 2)),
+        ("泠泠七弦上，静听松风寒。古调虽自爱，今人多不弹。", ("三平尾", 2)),
+        ("昨夜裙带解，今朝蟢子飞。铅华不可弃，莫是藁砧归。", ("大拗不救", 1)),
+        ("怀君属秋夜，散步咏凉天。空山松子落，幽人应未眠。", ("出律", 3)),
+        ("君家何处住，妾住在横塘。停船暂借问，或恐是同乡。", ("失粘", 3)),
+        ("少小离家老大回，乡音无改鬓毛衰。儿童相见不相识，笑问客从何处来。", ("出韵", 2)),
+        ("故人西辞黄鹤楼，烟花三月下扬州。孤帆远影碧空尽，唯见长江天际流。", ("出律", 1)),
+    ],
+)
+def test_the_300_tang_poems_that_break_one_rule(text, fault):
+    assert kinds(text) == [fault]

@@ -41,6 +41,13 @@ def test_parallels():
     assert share(parallels_kept("明月松间照-清泉石上流")) >= 0.4
     assert share(parallels_kept("花月一山东-不今云马人")) == 0
     assert parallels_kept("明月松间照-明月松间照")[0] == 0, "the same is no parallel"
+    assert parallels_kept("漠漠水田飞白鹭-阴阴夏木啭黄鹂")[0] >= 2, "doubled characters are no repetition"
+    kept = parallels_kept("明月松间照-清泉石上流")
+    assert parallels_kept("明月松间照-清泉石月流") == (0, kept[1]), "a character of the first side in the second"
+    assert parallels_kept("明月松明照-清泉石上流")[0] == 0, "twice in a side"
+    assert parallels_kept("明月松明照-清泉石清流")[0] > 0, "repeated at the same places of both"
+    voided = SPRING.replace("恨别鸟惊心", "恨别鸟惊时")
+    assert 0 < parallels_kept(voided)[0] < parallels_kept(SPRING)[0], "one couplet of two"
     assert parallels_kept(CLIMBING) == (0, 0), "a quatrain need not have any"
 
 

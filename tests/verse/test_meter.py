@@ -70,7 +70,7 @@ def test_what_tang_verse_takes_besides_the_table(name):
 
 
 def test_each_line_is_opposed_within_and_adheres_between_couplets():
-    for form in ("五绝", "七绝", "五律", "七律"):
+    for form in ("五绝", "七绝", "五律", "七律", "五排14", "七排", "七绝首句入韵"):
         slots = parse(form)
         length = 5 if "五" in form else 7
         for pattern in even_patterns(slots):
@@ -117,6 +117,7 @@ def test_the_sides_of_a_couplet_are_opposed(form, tones):
 
 
 def test_what_is_regulated():
-    assert regulated(parse("7，7；7，7！"))
-    for other in ("6，6。6，6。", "5，5。5。", "5，7。5，7。", "5，5-5，5", "对联"):
+    for form in ("7，7；7，7！", "五排", "七排10", "5，5。" * 8):
+        assert regulated(parse(form))
+    for other in ("5，5。" * 3, "5，5。" * 5 + "5，", "6，6。6，6。", "5，5。5。", "5，7。5，7。", "5，5-5，5", "对联"):
         assert not regulated(parse(other))

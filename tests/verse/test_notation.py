@@ -12,6 +12,9 @@ from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
         ("七絕", "7，7。7，7。"),
         ("五言律诗", "5，5。" * 4),
         ("七律", "7，7。" * 4),
+        ("五言排律", "5，5。" * 6),
+        ("七排10", "7，7。" * 5),
+        ("七言絕句首句入韻", "7，7。7，7。"),
         ("對聯", "7-7"),
         ("7,7.7,7.", "7，7。7，7。"),
         (" 4，7 - 4，7 ", "4，7-4，7"),
@@ -58,12 +61,31 @@ def test_a_place_that_repeats_another():
         ("7-5", "equal length"),
         ("4，3-3，4", "equal length"),
         ("5-5-5", "equal length"),
+        ("五排11", "an even number from 10"),
+        ("五排8", "an even number from 10"),
+        ("五绝6", "lines of a 五绝: 4"),
         ("5，\u0000", "means nothing"),
     ],
 )
 def test_what_the_notation_does_not_allow(pattern, words):
     with pytest.raises(RequestError, match=words):
         parse(pattern)
+
+
+@pytest.mark.parametrize(
+    ("name", "second", "last"),
+    [
+        ("七绝首句入韵", ANY, LEVEL),
+        ("五律首句不入韵", ANY, OBLIQUE),
+        ("七绝平起首句不入韵式", LEVEL, OBLIQUE),
+        ("五排20仄起首句入韵", OBLIQUE, LEVEL),
+    ],
+)
+def test_a_name_says_how_the_first_line_begins_and_ends(name, second, last):
+    slots = parse(name)
+    first = lines_of(slots)[0]
+    assert (slots[1].tone, slots[first[-1]].tone) == (second, last)
+    assert {slot.tone for place, slot in enumerate(slots) if place not in (1, first[-1])} == {ANY}
 
 
 def test_the_form_of_a_text():

@@ -5,7 +5,9 @@ import pytest
 
 from kgpt2.errors import RequestError
 from kgpt2.verse.cilin import parts_of_rhyme
+from kgpt2.verse.notation import parse
 from kgpt2.verse.plan import plan
+from kgpt2.verse.rhyming import with_rhyme_words
 from kgpt2.verse.rules import Need, Rules
 from kgpt2.verse.sounds import LEVEL, OBLIQUE, rhyme_system, rhymes, rhymes_of
 
@@ -21,7 +23,7 @@ def ends(rules: Rules, seed: int = 0) -> list[Need]:
     return [need for need in plan(rules, "", supply).choose(np.random.default_rng(seed)) if need.rhyme]
 
 
-@pytest.mark.parametrize("system", ["pingshui", "cilin", "modern"])
+@pytest.mark.parametrize("system", ["pingshui", "cilin", "modern", "tongyun"])
 def test_each_number_has_a_rhyme_of_its_own(system):
     for seed in range(30):
         names = [(need.tone, need.rhyme) for need in ends(Rules(PUSAMAN, rhyme=system), seed)]
@@ -79,3 +81,11 @@ def test_words_that_will_not_do(rules, words):
         plan(rules, "", supply)
     assert words in str(error.value)
     assert str(error.value).count("\n") <= 1
+
+
+def test_rhyme_words_of_a_form_that_says_whether_its_first_line_rhymes():
+    slots = with_rhyme_words(Rules("七绝首句入韵", rhyme_words="天年边"), parse("七绝首句入韵"))
+    assert [slots[place].given for place in (6, 14, 30)] == ["天", "年", "边"]
+    for form, words, wanted in (("七绝首句入韵", "年边", "for 3$"), ("七绝首句不入韵", "天年边", "for 2$")):
+        with pytest.raises(RequestError, match=wanted):
+            with_rhyme_words(Rules(form, rhyme_words=words), parse(form))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, readings, rhymes, rhymes_of, tone_of
+from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, readings, rhyme_system, rhymes, rhymes_of, tone_of
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,10 @@ def test_the_book_speaks_where_verse_is_silent():
 
 def test_modern_tones_are_mandarins():
     assert [tone_of(character, "modern") for character in "白竹国一"] == [LEVEL] * 4
-    assert [tone_of(character, "modern") for character in "月绿"] == [OBLIQUE] * 2
+    assert [tone_of(character, "modern") for character in "月绿子卜"] == [OBLIQUE] * 4
+    assert [tone_of(character, "modern") for character in "宁寧中长長为爲"] == [ANY] * 7
+    for sign in "春月宁子":
+        assert tone_of(sign, "tongyun") == tone_of(sign, "modern")
 
 
 @pytest.mark.parametrize(("simplified", "traditional"), ["风風", "云雲", "叶葉", "难難", "万萬"])
@@ -65,6 +68,27 @@ def test_rhymes():
 def test_the_numbers_of_rhymes():
     assert (len(rhymes(LEVEL)), len(rhymes(OBLIQUE))) == (30, 76)
     assert len(rhymes(LEVEL, "modern")) == len(rhymes(OBLIQUE, "modern")) == 14
+    assert len(rhymes(LEVEL, "tongyun")) == len(rhymes(OBLIQUE, "tongyun")) == 16
+
+
+@pytest.mark.parametrize(
+    ("rhyme", "characters"),
+    [
+        *(("一啊", "花家"), ("二喔", "多波"), ("三鹅", "歌斜"), ("四衣", "知期"), ("五乌", "湖书"), ("六迂", "鱼居")),
+        *(
+            ("七哀", "来怀"),
+            ("八欸", "飞归"),
+            ("九熬", "高桥"),
+            ("十欧", "楼秋"),
+            ("十一安", "天关"),
+            ("十二恩", "春人"),
+        ),
+        *(("十二恩", "春人"), ("十三昂", "光乡"), ("十四英", "风声"), ("十五雍", "东穷"), ("十六儿", "儿")),
+    ],
+)
+def test_the_rhymes_of_tongyun(rhyme, characters):
+    assert [rhymes_of(character, LEVEL, "tongyun") for character in characters] == [{rhyme}] * len(characters)
+    assert rhyme_system(rhyme) == rhyme_system(rhyme[-1]) == ("tongyun", rhyme)
 
 
 def test_what_is_no_character_has_no_sound():
