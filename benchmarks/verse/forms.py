@@ -22,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 import kgpt2
 from benchmarks import turns
 from kgpt2.checkpoints.vocabulary import read_vocabulary
@@ -79,8 +81,12 @@ def main() -> None:
                 lm = kgpt2.load(model, runtime=runtime)
                 report["validity"][runtime] = {name: check(lm, name, options.count) for name in FORMS}
                 if options.rounds:
-                    timed = ("七绝", "七律", "对联")
-                    report["speed"][runtime] = {name: cost(lm, name, options.rounds) for name in timed}
+                    timed = ("五绝", "七绝", "七律", "对联")
+                    report["speed"][runtime] = {
+                        f"{name}, {rows} at a time": cost(lm, name, options.rounds, rows)
+                        for name in timed
+                        for rows in (1, 32)
+                    }
     print(json.dumps({**turns.machine(), **report}, ensure_ascii=False, indent=2))
     checked = [row for rows in report.get("validity", {}).values() for row in rows.values()]
     raise SystemExit(any(row["faults"] for row in [*checked, report] if "faults" in row))
@@ -172,13 +178,14 @@ def rhymes(text: str, meter: tuple) -> bool:
     return bool(frozenset.intersection(*(rhymes_of(end, tone) for end in ends)))
 
 
-def cost(lm, name: str, rounds: int) -> dict:
-    """Tokens a second with a form and strict rules, and of as many tokens without, in turns, 32 rows at a time."""
+def cost(lm, name: str, rounds: int, rows: int) -> dict:
+    """Tokens a second with a form and strict rules, the same with a step for each token, and of as many without."""
     settings, prompt, shape, _ = FORMS[name]
     strict = {"tones": "strict"} | ({} if "-" in shape else {"rhyme": "pingshui"})
     tokens = lm.generate(prompt, seed=0, **settings)[0].new_tokens
     ways = {
         "form": {**settings, **strict},
+        "a token a step": {**settings, **strict},
         "free": {"max_new_tokens": tokens, "min_new_tokens": tokens},
     }
     rates = {way: [] for way in ways}
@@ -186,13 +193,18 @@ def cost(lm, name: str, rounds: int) -> dict:
         for way, how in ways.items():
             clock = Clock()
             began = time.perf_counter()
-            decoder = lm.decoder(Settings(num_return=128, seed=turn, **DRAWN, **how))
-            list(generate(decoder, lm.prepare([prompt], decoder.settings), clock))
+            asked = Settings(num_return=4 * rows, batch_size=rows, seed=turn, **DRAWN, **how)
+            decoder = lm.decoder(asked)
+            if way == "a token a step":
+                decoder.known = lambda rows: np.empty((len(rows), 0), np.int32)
+            list(generate(decoder, lm.prepare([prompt], asked), clock))
             if turn:
                 rates[way].append(clock.new_tokens / (time.perf_counter() - began))
-    ratios = [form / free for form, free in zip(rates["form"], rates["free"], strict=True)]
     medians = {way: round(statistics.median(values), 1) for way, values in rates.items()}
-    return {**medians, "ratio": round(statistics.median(ratios), 3)}
+    for way in ("free", "a token a step"):
+        ratios = [form / other for form, other in zip(rates["form"], rates[way], strict=True)]
+        medians[f"ratio to {way}"] = round(statistics.median(ratios), 3)
+    return medians
 
 
 def unknown_tokens(root: Path, vocabulary: Path, count: int) -> dict:

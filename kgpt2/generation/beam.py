@@ -99,8 +99,7 @@ def search(decoder: Decoder, prompts: Sequence[Prompt]) -> Iterator[list[Generat
             return
         yield []
         last = [beam.row.new[-1] for one in searches if not one.ended for beam in one.running]
-        stepped, cache = runtime.step(np.array(last, np.int32)[:, None], np.array(parents, np.int32), cache)
-        logits = stepped[:, 0]
+        logits, cache = runtime.step(np.array(last, np.int32)[:, None], np.array(parents, np.int32), cache)
 
 
 def _advance(decoder: Decoder, searches: Sequence[_Search], logits: Floats) -> list[int]:

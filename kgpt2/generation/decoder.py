@@ -59,9 +59,11 @@ class Decoder:
     def known(self, rows: Sequence[Row]) -> NDArray[np.int32]:
         """The tokens that a form has settled, int32 `(rows, count)`: as many as are settled in each row from here on.
 
-        They can go through the network together with the token before them.
+        They can go through the network together with the token before them. None are where each needs its logits,
+        or where a stop text may end a row among them.
         """
-        if rows[0].plan is None or self.settings.stop:  # a text that ends a row may end among them
+        settings = self.settings
+        if any(row.plan is None for row in rows) or settings.stop or settings.logprobs:
             return np.empty((len(rows), 0), np.int32)
         runs = [self.bans.settled(row.plan[len(row.new) :]) for row in rows if row.plan is not None]
         count = min(map(len, runs))

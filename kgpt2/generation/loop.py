@@ -31,27 +31,26 @@ def grow(decoder: Decoder, rows: Sequence[Row], size: int, streaming: bool = Fal
 
 def _step_by_step(segment: Segment, decoder: Decoder) -> Iterator[None]:
     runtime, rows, left = decoder.runtime, list(segment.rows), segment.steps
-    prefilled, cache = runtime.prefill(segment.texts, segment.width + left, segment.size)
+    logits, cache = runtime.prefill(segment.texts, segment.width + left, segment.size)
     places = np.array(segment.source, np.int32)  # rows of the cache that the growing rows go on from
-    logits = prefilled[places, None]
+    logits = logits[places]
     texts = [row.prompt.ids + row.new for row in rows]
     history, _ = pad_left(texts, max(map(len, texts)), NOTHING)
     while True:
-        # More than one place where a form had settled what came: the same choice, of one token each.
-        for place in range(logits.shape[1]):
-            tokens = decoder.choose(logits[:, place], history, rows)
-            history = np.concatenate([history, tokens[:, None]], axis=1)
+        tokens = decoder.choose(logits, history, rows)[:, None]
+        left -= 1
+        yield
+        known = decoder.known(rows)[:, :left]
+        for column in known.T:
+            for row, token in zip(rows, column.tolist(), strict=True):
+                row.take_settled(token)
             left -= 1
             yield
         alive = np.array([row.finish_reason is None for row in rows])
         if not alive.any() or not left:
             return
-        rows, history = [row for row in rows if row.finish_reason is None], history[alive]
-        known = decoder.known(rows)[:, :left]
-        if known.shape[1] == left and not decoder.settings.logprobs:
-            # All that may come is settled, whatever the logits are.
-            logits = np.zeros((*known.shape, runtime.vocabulary_size), np.float32)
-        else:
-            fed = np.concatenate([tokens[alive, None], known[:, : left - 1]], axis=1)
-            logits, cache = runtime.step(fed, places[alive], cache)
-            places = np.arange(len(rows), dtype=np.int32)
+        tokens = np.concatenate([tokens, known], axis=1)
+        rows = [row for row in rows if row.finish_reason is None]
+        history = np.concatenate([history, tokens], axis=1)[alive]
+        logits, cache = runtime.step(tokens[alive], places[alive], cache)
+        places = np.arange(len(rows), dtype=np.int32)

@@ -143,6 +143,11 @@ class Row:
         elif not self.left:
             self.finish_reason = "length" if self.plan is None else "stop"
 
+    def take_settled(self, token: int) -> None:
+        """Adds a token that nobody has to draw; its draw is spent, so that later ones are what they would be."""
+        self.draw.random()
+        self.take(token)
+
     def copy(self) -> "Row":
         """A row with the same tokens that grows apart from this one."""
         other = copy.copy(self)

@@ -62,7 +62,7 @@ class Runtime(Protocol):
             cache: of the last call; it is spent.
 
         Returns:
-            Logits of each token, float32 `(rows, count, vocabulary)`, and the cache.
+            Logits of the last token of each row, float32 `(rows, vocabulary)`, and the cache.
         """
 
     def logits(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -124,7 +124,7 @@ class Batch:
         logits, self._cache = self._runtime.step(tokens, self._rows, self._cache)
         self._filled += 1
         self._rows, self._left = np.arange(len(self.lines), dtype=np.int32), []
-        self._choose(logits[:, 0])
+        self._choose(logits)
 
     def _choose(self, logits: NDArray[np.float32]) -> None:
         for decoder, places in self._by_decoder():

@@ -75,15 +75,13 @@ def _places(decoder: Decoder, row: Row, given: Sequence[int]) -> Iterator[Place]
         is_given = len(row.new) < len(given)
         if is_given:
             token = given[len(row.new)]
-            row.draw.random()
-            row.take(token)
+            row.take_settled(token)
         else:
             token = int(decoder.choose(logits, history, [row])[0])
         yield _place(decoder, logits[0], scores, token, is_given)
         if row.finish_reason is not None or history.shape[1] + 1 >= runtime.context:
             return
-        stepped, cache = runtime.step(np.array([[token]], np.int32), first, cache)
-        logits = stepped[:, 0]
+        logits, cache = runtime.step(np.array([[token]], np.int32), first, cache)
 
 
 def _place(decoder: Decoder, logits: Floats, scores: Floats, token: int, is_given: bool) -> Place:

@@ -57,7 +57,7 @@ class Successor:
         assert max(rows) < cache["rows"]
         assert token_ids.shape[1] == 1, "no form settles tokens ahead"
         self.calls.append(("step", len(token_ids)))
-        return self._logits(token_ids[:, 0])[:, None], {**cache, "rows": len(rows), "left": cache["left"] - 1}
+        return self._logits(token_ids[:, 0]), {**cache, "rows": len(rows), "left": cache["left"] - 1}
 
     def _logits(self, last):
         return -np.abs(np.arange(SIZE) - (last[:, None] + 1.0)).astype("float32")
@@ -181,7 +181,7 @@ class Windowed(Successor):
     def step(self, token_ids, rows, cache):
         lengths = [cache[row] + 1 for row in rows]
         assert min(lengths) <= self.context
-        return self._of(lengths)[:, None], lengths
+        return self._of(lengths), lengths
 
     def _of(self, lengths):
         return np.eye(SIZE, dtype="float32")[[2 + length % 7 for length in lengths]]

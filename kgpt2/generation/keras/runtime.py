@@ -87,12 +87,10 @@ class KerasRuntime:
 
     def step(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _State) -> tuple[Logits, _State]:
         # One after the other: another number of tokens would be another program.
-        columns = []
         for tokens in token_ids.T:
             logits, cache = self._step(tokens, rows, cache)
-            columns.append(logits)
             rows = np.arange(len(rows), dtype=np.int32)
-        return np.stack(columns, axis=1), cache
+        return logits, cache
 
     def _step(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _State) -> tuple[Logits, _State]:
         state, order = _in_place(cache, cache.order[rows], self._programs)

@@ -64,5 +64,4 @@ def continue_rows(
         if not growing.any():
             break
         logits, cache = runtime.step(tokens[:, None], numbers, cache)
-        logits = logits[:, 0]
     return {"token_ids": token_ids, "padding_mask": kept}

@@ -55,14 +55,13 @@ class OpenVinoRuntime:
 
     def prefill(self, prompts: Sequence[Sequence[int]], capacity: int, rows: int) -> tuple[Logits, _Cache]:
         token_ids, pads = pad_left(prompts, max(map(len, prompts)))
-        logits, cache = self._run(token_ids, np.arange(len(prompts), dtype=np.int32), self._empty(pads), tail=1)
-        return logits[:, 0], cache
+        return self._run(token_ids, np.arange(len(prompts), dtype=np.int32), self._empty(pads))
 
     def step(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache) -> tuple[Logits, _Cache]:
         # Whatever row a new one is put behind, all that lies there is padding to it.
         pads = np.where(rows < 0, np.int32(cache.filled), cache.pads[rows])
         goes_on = np.maximum(rows, 0).astype(np.int32)
-        return self._run(token_ids, goes_on, dataclasses.replace(cache, pads=pads), tail=token_ids.shape[1])
+        return self._run(token_ids, goes_on, dataclasses.replace(cache, pads=pads))
 
     def logits(self, texts: Sequence[Sequence[int]]) -> Logits:
         token_ids = pad_right(texts, max(map(len, texts)))
@@ -72,10 +71,8 @@ class OpenVinoRuntime:
     def _empty(self, pads: NDArray[np.int32]) -> _Cache:
         return _Cache(self._model.create_infer_request(), pads, 0)
 
-    def _run(
-        self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache, tail: int
-    ) -> tuple[Logits, _Cache]:
-        logits = self._infer(token_ids, rows, cache, tail)
+    def _run(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache) -> tuple[Logits, _Cache]:
+        logits = self._infer(token_ids, rows, cache, tail=1)[:, 0]
         return logits, dataclasses.replace(cache, filled=cache.filled + token_ids.shape[1])
 
     def _infer(self, token_ids: NDArray[np.int32], rows: NDArray[np.int32], cache: _Cache, tail: int) -> Logits:
