@@ -52,6 +52,24 @@ def test_the_readme_is_short():
     assert TEXTS["README.md"].count("\n## ") == TEXTS["README.zh-CN.md"].count("\n## ")
 
 
+def test_the_page_on_verse_says_the_same_in_both_languages():
+    pages = TEXTS["docs/verse.md"], TEXTS["docs/verse.zh-CN.md"]
+    english, chinese = (
+        {
+            "sections": text.count("\n## "),
+            "commands": [re.sub(r"  +#.*", "", code) for language, code in BLOCK.findall(text) if language == "bash"],
+            "tables": [row.count("|") for row in re.findall(r"^\|.+", text, re.M)],
+            # as a set: a sentence may say one twice
+            "figures": set(re.findall(r"\d+(?:,\d{3})+|\d+\.\d+|\d+ %", text)),
+            "settings": set(re.findall(r"`(--[a-z-]+)", text)),
+            "scripts": set(re.findall(r"benchmarks/[\w./]+\w", text)),
+        }
+        for text in pages
+    )
+    assert english == chinese
+    assert len(english["figures"]) > 40
+
+
 def test_every_key_is_documented_with_its_default():
     documented = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.+?) \|", TEXTS["docs/configuration.md"], re.M))
     keys = {
