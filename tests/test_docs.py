@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in PAGES}
+FIGURE = re.compile(r"\d+(?:,\d{3})+|\d+\.\d+|\d+ %")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # How a page's Python is run here: what stands in front of it, and what stands in for what is downloaded or served.
 BEFORE = {"docs/training.md": "import keras, kgpt2\nclass MyCallback(keras.callbacks.Callback): pass\n"}
@@ -50,6 +51,24 @@ def test_ci_runs_the_readmes_commands():
 def test_the_readme_is_short():
     assert len(TEXTS["README.md"].split()) <= 800
     assert TEXTS["README.md"].count("\n## ") == TEXTS["README.zh-CN.md"].count("\n## ")
+
+
+def test_the_page_on_verse_says_the_same_in_both_languages():
+    pages = TEXTS["docs/verse.md"], TEXTS["docs/verse.zh-CN.md"]
+    english, chinese = (
+        {
+            "sections": text.count("\n## "),
+            "commands": [re.sub(r"  +#.*", "", code) for language, code in BLOCK.findall(text) if language == "bash"],
+            "tables": [re.findall(FIGURE, row) for row in re.findall(r"^\|.+", text, re.M)],
+            # as a set: a sentence may say a figure twice
+            "figures": set(re.findall(FIGURE, text)),
+            "settings": set(re.findall(r"`(--[a-z-]+)", text)),
+            "scripts": set(re.findall(r"benchmarks/[\w./]+\w", text)),
+        }
+        for text in pages
+    )
+    assert english == chinese
+    assert len(english["figures"]) > 40
 
 
 def test_every_key_is_documented_with_its_default():
