@@ -2,11 +2,16 @@
 
 import configparser
 import importlib.metadata
+import importlib.util
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
+from kgpt2.errors import RequestError, near, quoted
+
+BACKENDS = ("tensorflow", "jax", "torch")
 _CLONE = Path(__file__).parent.parent
 _NAME = re.compile(r"[\w.-]+")
 _OF_EXTRA = re.compile(r"""\bextra\s*==\s*['"]([\w.-]+)['"]""")
@@ -72,6 +77,33 @@ def pip_install(what: str) -> str:
         True
     """
     return f"{shlex.quote(sys.executable)} -m pip install {what}"
+
+
+def require_backend() -> None:
+    """Looks whether the Keras backend that the environment names is one, and is installed; without loading it.
+
+    Raises:
+        RequestError: it is not.
+    """
+    chosen = os.environ.get("KERAS_BACKEND")
+    if not chosen:
+        return
+    if chosen not in BACKENDS:
+        raise RequestError(
+            f"KERAS_BACKEND: {quoted(chosen)} is not one of {', '.join(BACKENDS)}{near(chosen, BACKENDS)}\n"
+            "set another, or unset it"
+        )
+    if importlib.util.find_spec(chosen) is None:
+        raise no_backend(chosen, chosen)
+
+
+def no_backend(chosen: str, package: str | None) -> RequestError:
+    """The error of a Keras backend that is not installed; `chosen` names it, or the file that does."""
+    way = f"{how_to_install(package)}, or " if package and package in extras() else ""
+    return RequestError(
+        f"{chosen} asks for a Keras backend that is not installed (no module {package!r})\n"
+        f"{way}choose another: KERAS_BACKEND=tensorflow"
+    )
 
 
 def _names(lines: list[str]) -> list[str]:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from kgpt2.extras import extras, how_to_install, missing, version_of
+from kgpt2.errors import RequestError
+from kgpt2.extras import extras, how_to_install, missing, require_backend, version_of
 from tests.conftest import ROOT
 
 
@@ -57,3 +58,25 @@ def test_every_hint_of_the_documents_names_extras():
             found += 1
             assert set(names.split(",")) <= known, path
     assert found > 5
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ("tf", "'tf' is not one of tensorflow, jax, torch"),
+        ("Jax", "did you mean jax?"),
+        (
+            "torch",
+            "torch asks for a Keras backend that is not installed .no module 'torch'.\n.*install.*KERAS_BACKEND=",
+        ),
+    ],
+)
+def test_a_backend_that_is_none_is_refused_before_the_data_is_read(kgpt2, monkeypatch, tmp_path, chosen, message):
+    monkeypatch.setenv("KERAS_BACKEND", chosen)
+    monkeypatch.setattr("kgpt2.extras.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=message):
+        require_backend()
+    result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", tmp_path / "run")
+    assert (result.status, (tmp_path / "run").exists()) == (2, False)
+    assert re.search(message, result.err)
+    assert "examples" not in result.err

@@ -5,6 +5,7 @@ So rounds are interleaved, a slow minute of the machine hits every route, and ra
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -106,7 +107,7 @@ class Route:
             status = self._process.wait()
             self._said.seek(0)
             last = [line.rstrip() for line in self._said if line.strip()][-_LAST_LINES:]
-            raise WorkError("\n".join([f"{self.name}: its process ended with status {status}", *last]))
+            raise WorkError("\n".join([f"{self.name}: its process ended {_by(status)}", *last]))
         return reply
 
     def close(self) -> None:
@@ -154,3 +155,12 @@ def paired_ratio(values: Sequence[float], others: Sequence[float]) -> float:
         3.0
     """
     return statistics.median(one / other for one, other in zip(values, others, strict=True))
+
+
+def _by(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"with status {status}"
+    name = signal.Signals(-status).name
+    out_of_memory = ": memory may have run out" if name == "SIGKILL" else ""
+    return f"by {name}{out_of_memory}"

@@ -12,8 +12,7 @@ from typing import Any
 from kgpt2.cache import cache_folder, drop_damaged_programs, processor, tell_unkept, trim
 from kgpt2.data.quiet import quiet
 from kgpt2.drawing import import_matplotlib
-from kgpt2.errors import RequestError
-from kgpt2.extras import extras, how_to_install
+from kgpt2.extras import no_backend, require_backend
 
 # An array of whichever backend Keras runs on; none of their types is Keras' own.
 Tensor = Any
@@ -22,6 +21,7 @@ _LOOPS = "--xla_gpu_enable_command_buffer"
 
 
 def _import_backend() -> None:
+    require_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tensorflow_here = importlib.util.find_spec("tensorflow") is not None
     with quiet(), warnings.catch_warnings():
@@ -35,12 +35,7 @@ def _import_backend() -> None:
         try:
             import keras
         except ModuleNotFoundError as error:
-            known = error.name if error.name in extras() else None
-            chosen = os.environ.get("KERAS_BACKEND") or "keras.json"
-            raise RequestError(
-                f"{chosen} asks for a Keras backend that is not installed (no module {error.name!r})\n"
-                f"{f'{how_to_install(known)}, or ' if known else ''}choose another: KERAS_BACKEND=tensorflow"
-            ) from None
+            raise no_backend(os.environ.get("KERAS_BACKEND") or "keras.json", error.name) from None
         if tensorflow_here and keras.config.backend() != "tensorflow":
             # TensorFlow only prepares data then, and would take the accelerator's memory for itself.
             tf.config.set_visible_devices([], "GPU")

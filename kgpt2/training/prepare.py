@@ -28,6 +28,9 @@ from kgpt2.files import user_path
 from kgpt2.generation.prompts import prepare_prompts
 from kgpt2.generation.rows import Prompt
 
+# The share of unknown tokens from which on a text is in another writing than the model's.
+_FOREIGN = 0.3
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -220,6 +223,11 @@ def _notes(config: Config, tokenised: list[Tokenised], train: Selected, validati
     if tokenised[0].unknown:
         share = tokenised[0].unknown / len(tokenised[0].table.ids)
         notes.append(f"{share:.2%} of the tokens are unknown to the vocabulary ([UNK])")
+        if share > _FOREIGN:
+            notes.append(
+                "the model does not know this writing, and its loss means little: choose another model.preset "
+                "(gpt2_base_en for English), or model.from_scratch with a vocabulary of its own"
+            )
     if train.cut:
         notes.append(f"{train.cut:,} examples are longer than {config.model.sequence_length} tokens and lose their end")
     if len(tokenised) == 2 and (both := int(np.isin(tokenised[1].table.keys, tokenised[0].table.keys).sum())):

@@ -42,6 +42,11 @@ def test_a_failure_says_what_the_process_said_last():
         Route("failing", [sys.executable, "-c", FAILING], {})
 
 
+def test_a_process_that_is_killed_names_the_signal():
+    with pytest.raises(WorkError, match="killed: its process ended by SIGSEGV"):
+        Route("killed", [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"], {})
+
+
 def test_spread_and_ratio():
     assert spread([3.0, 1.0, 2.0]) == {"min": 1.0, "median": 2.0, "max": 3.0}
     assert paired_ratio([2.0, 30.0, 8.0], [1.0, 10.0, 2.0]) == 3.0, "round by round"

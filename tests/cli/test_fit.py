@@ -54,6 +54,14 @@ def test_data_in_another_encoding_is_learned_as_the_model_reads_it(kgpt2, chines
     assert "unknown to the vocabulary" in typed
 
 
+def test_a_writing_that_the_model_does_not_know_is_said(kgpt2, tmp_path, chinese_preset):
+    (tmp_path / "a.txt").write_text("αβγδε ζηθ\n" * 5, "utf-8")
+    overrides = [f"model.preset={chinese_preset}", f"data.source={tmp_path / 'a.txt'}", "model.sequence_length=32"]
+    options = [flag for override in overrides for flag in ("-o", override)]
+    done = kgpt2("fit", ROOT / "configs/quickstart.yaml", *options, "--dry-run", "--json")
+    assert "the model does not know this writing" in "\n".join(json.loads(done.out)["notes"])
+
+
 def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--dry-run")
