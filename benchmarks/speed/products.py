@@ -1,10 +1,12 @@
 """What bounds the OpenVINO runtime: matrix products in the forms that a graph can give them, and a step node by node.
 
-Twelve feed-forward layers of GPT-2 base (768 to 3,072 and back, weights all different) for 32 rows, as fully connected
-layers, as 1x1 convolutions, with operands exchanged, and as two streams of 16 rows; beside a large product of NumPy.
-With a model, also how long the kinds of nodes of its graph take in a step.
+Twelve feed-forward layers of GPT-2 base (768 to 3,072 and back, weights all different), as fully connected layers, with
+weights in the other order, in halves, as 1x1 convolutions, with operands exchanged, and (32 rows) as two streams of 16;
+beside a large product of NumPy. With one row the weights that are read a second say more. With a model, how long the
+kinds of nodes of its graph take in a step.
 
-    python -m benchmarks.speed.products [--model FOLDER --weights int8 --rows 1]
+    python -m benchmarks.speed.products --rows 32
+    python -m benchmarks.speed.products --rows 1 [--model FOLDER --weights int8]
 """
 
 import argparse
@@ -20,7 +22,8 @@ import openvino as ov
 from openvino import Type
 from openvino import opset15 as op
 
-LAYERS, WIDTH, INNER, ROWS = 12, 768, 3072, 32
+LAYERS, WIDTH, INNER = 12, 768, 3072
+FORMS = ("connected", "plain", "halves", "convolution", "exchanged")
 THREADS = os.cpu_count() or 1
 SETTINGS = {"INFERENCE_NUM_THREADS": str(THREADS), "INFERENCE_PRECISION_HINT": "f32"}
 
@@ -36,13 +39,18 @@ def main() -> None:
     if options.model:
         report |= nodes(options.model, options.weights, options.rows)
     else:
-        report["gflops"] = {form: round(rate(form), 1) for form in ("connected", "convolution", "exchanged", "streams")}
+        forms = FORMS if options.rows % 2 else (*FORMS, "streams")
+        took = {form: step(form, options.rows) for form in forms}
+        weights = 2 * LAYERS * WIDTH * INNER
+        report["rows"] = options.rows
+        report["gflops"] = {form: round(2 * options.rows * weights / time / 1e9, 1) for form, time in took.items()}
+        report["weights_gb_per_second"] = {form: round(4 * weights / time / 1e9, 1) for form, time in took.items()}
         report["gflops"]["large product"] = round(large_product(), 1)
     print(json.dumps(report, indent=2))
 
 
-def rate(form: str) -> float:
-    """GFLOP/s of the layers in one form."""
+def step(form: str, rows: int) -> float:
+    """Seconds of the layers in one form."""
     rng = np.random.default_rng(0)
     shape = {"convolution": [1, WIDTH, 1, -1], "exchanged": [WIDTH, -1]}.get(form, [-1, WIDTH])
     parameter = op.parameter(shape, Type.f32)
@@ -55,7 +63,7 @@ def rate(form: str) -> float:
     compiled = ov.Core().compile_model(
         ov.Model([op.result(hidden)], [parameter], form), "CPU", {**SETTINGS, "NUM_STREAMS": str(streams)}
     )
-    array = rng.standard_normal([ROWS // streams if size < 0 else size for size in shape]).astype(np.float32)
+    array = rng.standard_normal([rows // streams if size < 0 else size for size in shape]).astype(np.float32)
     requests = [compiled.create_infer_request() for _ in range(streams)]
 
     def run():
@@ -64,7 +72,7 @@ def rate(form: str) -> float:
         for request in requests:
             request.wait()
 
-    return 2 * ROWS * WIDTH * INNER * 2 * LAYERS / seconds(run) / 1e9
+    return seconds(run)
 
 
 def product(form: str, hidden, weights: np.ndarray):
@@ -73,6 +81,11 @@ def product(form: str, hidden, weights: np.ndarray):
         return op.convolution(hidden, op.constant(weights[:, :, None, None]), [1, 1], [0, 0], [0, 0], [1, 1])
     if form == "exchanged":
         return op.matmul(op.constant(weights), hidden, False, False)
+    if form == "plain":
+        return op.matmul(hidden, op.constant(np.ascontiguousarray(weights.T)), False, False)
+    if form == "halves":
+        halves = np.split(weights, 2)
+        return op.concat([op.matmul(hidden, op.constant(half), False, True) for half in halves], 1)
     return op.matmul(hidden, op.constant(weights), False, True)
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api").expect
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -31,7 +32,8 @@ def test_writing_by_keyboard_and_the_link_back(opened):
     assert len(first) == 32
     page.locator("#link").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#verse-status').textContent.includes('链接')")
+    # Not wait_for_function: where it must wait, it evaluates text, which the page forbids.
+    expect(page.locator("#verse-status")).to_contain_text("链接")
     link = page.evaluate("navigator.clipboard.readText()")
     again = opened(link.partition("#")[2])
     assert poem(again) == first

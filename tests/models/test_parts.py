@@ -85,7 +85,7 @@ def test_the_parts_of_a_backbone(plain):
     compile_parts(task.backbone)
     after = tape_of(run, embeddings.numpy())
     for one, other in zip(after, before, strict=True):
-        assert np.allclose(one, other, atol=1e-5)
+        assert np.allclose(one, other, atol=1e-4, rtol=1e-5)
     programs = str(graph_of(run, embeddings.numpy())).count("_XlaMustCompile")
     assert not parts.xla_pays() or programs >= 7, "two activations, five normalisations"
 
