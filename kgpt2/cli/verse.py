@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
 from kgpt2.cli.language import told
 from kgpt2.cli.options import Choice
+from kgpt2.cli.verse_texts import texts_of
 from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
     """Say of TEXT, or of each line of FILE, what it keeps and breaks: its form, tones, faults, licences and rhyme."""
     from kgpt2.verse.check import check
 
-    checked = [check(one, form, rhyme or "") for one in _texts(text)]
+    checked = [check(one, form, rhyme or "") for one in texts_of(text)]
     for one in checked:
         click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one))
 
@@ -151,27 +151,6 @@ def _lines_shown(name: str, form: "Form") -> Iterator[str]:
         yield "  ".join([tones + mark, *filter(None, said)])
     if (count := variant_count(name)) > 1:
         yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
-
-
-def _texts(given: str) -> Iterator[str]:
-    """The text, or those of a file, a line each.
-
-    Raises:
-        RequestError: the file cannot be read, or one of them holds no Chinese character.
-    """
-    from pathlib import Path
-
-    from kgpt2.files import read_text
-    from kgpt2.verse.han import is_han
-
-    named = os.path.isfile(given)
-    lines = read_text(Path(given), "file of verse").splitlines() if named else [" ".join(given.split())]
-    for number, line in enumerate(lines, 1):
-        if any(map(is_han, line)):
-            yield line
-        elif line.strip() or not named:
-            place = f"{given}, line {number}: " if named else ""
-            raise RequestError(f"{place}{quoted(line, 30)} holds no Chinese character; give a text, or a file of texts")
 
 
 def _shown(checked: "Checked") -> str:

@@ -33,6 +33,7 @@ COMMANDS = [
     (("generate", "春风", "--form", "绝句", "--seed", "1"), 0, "注意：绝句：取 七绝"),
     (("generate", "abc", "--max-new-tokens", "2", "--seed", "1"), 0, "模型不认得 abc，读作 [UNK]（它只读过古诗词"),
     (("verse", "check", POEM), 0, "五绝: 不合律，韵 下平声七阳"),
+    (("verse", "check", "诗稿.txt"), 2, "诗稿.txt：没有这个诗词文件"),
     (("verse", "rhymes", "ab"), 2, "'ab'：请写一个汉字"),
     (("fit", "none.yaml"), 2, "none.yaml：没有这个配置文件"),
     (("data", "show", "none"), 2, "none：没有这个数据来源或文件"),

@@ -50,6 +50,9 @@ def test_a_file_a_line_a_text(kgpt2, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["check", "没有.txt"], "没有.txt: there is no such file of verse"),
+        (["check", "诗稿/没有.txt"], "诗稿/没有.txt: there is no such file of verse"),
+        (["check", "poems2.txt"], "poems2.txt: there is no such file of verse"),
         (["check", "spring"], "holds no Chinese character"),
         (["check", POEM, "--form", "nonsense"], "--form 'nonsense'"),
         (["check", POEM, "--rhyme", "x"], "--rhyme"),
