@@ -16,7 +16,7 @@ from kgpt2.cli.verse_texts import texts_of
 from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
-    from kgpt2.verse.checked import Checked
+    from kgpt2.verse.checked import Checked, Fault
     from kgpt2.verse.notation import Form
 
 # Colours of 平, 仄 and 通 on a terminal.
@@ -50,7 +50,7 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
 
     checked = [check(one, form, rhyme or "") for one in texts_of(text)]
     for one in checked:
-        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one))
+        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one, form))
 
 
 @command.command("rhymes")
@@ -153,11 +153,15 @@ def _lines_shown(name: str, form: "Form") -> Iterator[str]:
         yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 
 
-def _shown(checked: "Checked") -> str:
-    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal."""
-    verdict = told("regulated" if checked.regulated else "not regulated")
+def _shown(checked: "Checked", form: str = "") -> str:
+    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal.
+
+    Args:
+        checked: what was found.
+        form: the form that was asked for; "": none.
+    """
     rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
-    rows = [f"{checked.form}: {verdict}{rhyme}"]
+    rows = [f"{checked.form}: {_verdict(checked)}{rhyme}"]
     broken = {(fault.line, fault.place) for fault in checked.faults}
     for number, line in enumerate(checked.lines, 1):
         said = "、".join((*line.faults, *line.licences))
@@ -169,8 +173,42 @@ def _shown(checked: "Checked") -> str:
             for signs in (line.text, line.tones)
         )
         rows += [f"  {text}  {line.type}", f"  {tones}  {said}".rstrip()]
-    for fault in checked.faults:
-        place = f", character {fault.place} ({fault.character})" if fault.place else ""
-        where = f"line {fault.line}{place}" if fault.line else "another form than was asked for"
-        rows.append(f"  {fault.kind}: {told(where)}")
+    rows += [f"  {fault.kind}: {told(_where(fault, checked, form))}" for fault in checked.faults]
+    rows += [f"  {told(hint)}" for hint in _hints(checked)]
     return "\n".join(rows) + "\n"
+
+
+def _verdict(checked: "Checked") -> str:
+    if _unruled(checked):
+        return told("no rules were checked: no 绝句, 律诗, 排律, 对联 or known 词牌 has these lines")
+    return told("regulated" if checked.regulated else "not regulated")
+
+
+def _unruled(checked: "Checked") -> bool:
+    """Whether there were no rules to hold the text to."""
+    return not checked.regulated and not checked.faults and not any(line.type for line in checked.lines)
+
+
+def _where(fault: "Fault", checked: "Checked", form: str) -> str:
+    """Where a fault is, and of a form that does not fit, what does not."""
+    from kgpt2.verse.misfit import misfit
+
+    if fault.kind == "形式" and not fault.place:
+        if (found := misfit([line.text for line in checked.lines], form)) is None:
+            return "another form than was asked for"
+        if found.line:
+            return f"line {found.line} has {found.found} characters, and {found.wanted} in the form"
+        return f"{found.found} lines, and {found.wanted} in the form"
+    return f"line {fault.line}" + (f", character {fault.place} ({fault.character})" if fault.place else "")
+
+
+def _hints(checked: "Checked") -> Iterator[str]:
+    """What a reader may not know of what was found."""
+    lines = checked.lines
+    if _unruled(checked) and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
+        yield "two lines: --form 对联 checks them as a couplet"
+    ends = {line.tones[-1] for line in lines[1::2]}
+    if len(lines) >= 4 and lines[0].type and ends == {"仄"}:
+        yield "all even lines end obliquely: perhaps old-style verse (古体, such as 仄韵古绝), which has no such rules"
+    if any("通" in line.tones for line in lines):
+        yield "通: level or oblique"
