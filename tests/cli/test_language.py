@@ -37,6 +37,8 @@ COMMANDS = [
     (("verse", "check", "春风得意马蹄疾，一日看尽长安花"), 0, "7，7: 不是绝句、律诗、排律、对联，也不是已知的词牌"),
     (("verse", "check", POEM, "--form", "七绝"), 0, "第 1 句应为 7 字，现为 5 字"),
     (("verse", "check", POEM, "--form", "五律"), 0, "应为 8 句，现为 4 句"),
+    (("verse", "check", POEM, "--form", "七决"), 2, "也不是留有空位的格式；是否想用 七绝？"),
+    (("verse", "forms", "沁园秋"), 2, "（写法见 docs/verse.zh-CN.md）"),
     (("verse", "rhymes", "ab"), 2, "'ab'：请写一个汉字"),
     (("fit", "none.yaml"), 2, "none.yaml：没有这个配置文件"),
     (("data", "show", "none"), 2, "none：没有这个数据来源或文件"),
