@@ -85,12 +85,50 @@ def test_a_file_a_line_a_text(kgpt2, tmp_path):
     assert f"{file}, line 2" in result.err
 
 
+STORK = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+DREAM = "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起一滩鸥鹭。"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{STORK}\n{POEM}\n",
+        "\n".join(STORK.replace("，", "，\n").replace("。", "。\n").split()) + f"\n\n{POEM}\n",
+        f"# 唐诗\n\n《登鹳雀楼》\n{STORK}\n《渭城曲》{POEM}\n",
+        f"登鹳雀楼：{STORK}\n渭城曲: {POEM}",
+        "# 一句一行\n" + STORK.replace("，", "，\n").replace("。", "。\n") + "\n" + POEM.replace("，", "，\n"),
+    ],
+    ids=["a line", "a line and lines", "titles", "colons", "lines"],
+)
+def test_how_a_file_may_be_written(kgpt2, tmp_path, written):
+    file = tmp_path / "poems.txt"
+    file.write_text(written, "utf-8")
+    found = [json.loads(line) for line in kgpt2("verse", "check", file, "--json").out.splitlines()]
+    assert [one["text"] for one in found] == [STORK, POEM]
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        (f"《如梦令》{DREAM}", DREAM),
+        (f"如梦令：{DREAM}", DREAM),
+        # A colon within a poem parts no title from it.
+        ("白日依山尽：黄河入海流。欲穷千里目，更上一层楼。", "白日依山尽：黄河入海流。欲穷千里目，更上一层楼。"),
+        ("春风得意马蹄疾：一日看尽长安花", "春风得意马蹄疾：一日看尽长安花"),
+    ],
+)
+def test_a_title_is_no_verse(kgpt2, typed, text):
+    assert json.loads(kgpt2("verse", "check", typed, "--json").out)["text"] == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["check", "没有.txt"], "没有.txt: there is no such file of verse"),
         (["check", "诗稿/没有.txt"], "诗稿/没有.txt: there is no such file of verse"),
         (["check", "poems2.txt"], "poems2.txt: there is no such file of verse"),
+        (["check", "《春》"], "holds no Chinese character"),
+        (["check", "如梦令："], "holds no Chinese character"),
         (["check", "spring"], "holds no Chinese character"),
         (["check", POEM, "--form", "nonsense"], "--form 'nonsense'"),
         (["check", POEM, "--rhyme", "x"], "--rhyme"),
