@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 # Colours of 平, 仄 and 通 on a terminal.
 _COLOURS = {"平": "blue", "仄": "yellow", "通": "magenta"}
 SYSTEMS = ("pingshui", "cilin", "modern", "tongyun", "off")
+# What the patterns of `verse forms` mean; see `kgpt2.verse.notation`.
+_LEGEND = (
+    "7: seven characters; x: any character; p: level (平); z: oblique (仄)",
+    "R, r: level, oblique, and they rhyme, equal numbers with one another; =3: the character three before again",
+    "kgpt2 verse forms NAME shows one form in 平, 仄 and 中 (either)",
+)
 
 
 @click.group("verse", cls=Group)
@@ -100,9 +106,12 @@ def forms_command(name: str | None, as_json: bool) -> None:
 
     if name is None:
         names = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
-        click.echo(
-            json.dumps(names, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in names.items())
-        )
+        if as_json:
+            click.echo(json.dumps(names, ensure_ascii=False))
+            return
+        click.echo("\n".join(f"{k}  {v}" for k, v in names.items()) + "\n")
+        for row in _LEGEND:
+            click.echo(told(row))
         return
     form = parse(name)
     if as_json:

@@ -39,6 +39,8 @@ COMMANDS = [
     (("verse", "check", POEM, "--form", "五律"), 0, "应为 8 句，现为 4 句"),
     (("verse", "check", POEM, "--form", "七决"), 2, "也不是留有空位的格式；是否想用 七绝？"),
     (("verse", "forms", "沁园秋"), 2, "（写法见 docs/verse.zh-CN.md）"),
+    (("verse", "forms"), 0, "R、r：押平韵、押仄韵的字"),
+    (("verse", "check", "欲穷千里目，更上一层楼。"), 0, "通：可平可仄的字"),
     (("verse", "rhymes", "ab"), 2, "'ab'：请写一个汉字"),
     (("fit", "none.yaml"), 2, "none.yaml：没有这个配置文件"),
     (("data", "show", "none"), 2, "none：没有这个数据来源或文件"),

@@ -143,7 +143,10 @@ def test_what_cannot_be(kgpt2, arguments, words):
 
 
 def test_forms_and_rhymes(kgpt2):
-    assert "七律" in kgpt2("verse", "forms").out
+    listed = kgpt2("verse", "forms").out.splitlines()
+    assert "七律  7，7。7，7。7，7。7，7。" in listed
+    assert listed[-4:-2] == ["", "7: seven characters; x: any character; p: level (平); z: oblique (仄)"]
+    assert list(json.loads(kgpt2("verse", "forms", "--json").out))[-1] in listed[-5]
     assert kgpt2("verse", "forms", "如梦令").out.splitlines()[3:6] == [
         "中仄中平平仄。  韵",
         "平仄。  韵",
