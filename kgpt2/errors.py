@@ -78,12 +78,17 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def near(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of a message about a name that is not known: "; did you mean NAME?" where one is close, else "".
+
+    Args:
+        name: what was given.
+        known: what it may have meant.
+        cutoff: how alike they must be, as `difflib.get_close_matches` counts it.
 
     Example:
         >>> near("sampeler", ["sampler", "seed"])
         '; did you mean sampler?'
     """
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]}?" if close else ""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,15 +12,22 @@ from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
 from kgpt2.cli.language import told
 from kgpt2.cli.options import Choice
+from kgpt2.cli.verse_texts import texts_of
 from kgpt2.errors import RequestError, quoted
 
 if TYPE_CHECKING:
-    from kgpt2.verse.checked import Checked
+    from kgpt2.verse.checked import Checked, Fault
     from kgpt2.verse.notation import Form
 
 # Colours of 平, 仄 and 通 on a terminal.
 _COLOURS = {"平": "blue", "仄": "yellow", "通": "magenta"}
 SYSTEMS = ("pingshui", "cilin", "modern", "tongyun", "off")
+# What the patterns of `verse forms` mean; see `kgpt2.verse.notation`.
+_LEGEND = (
+    "7: seven characters; x: any character; p: level (平); z: oblique (仄)",
+    "R, r: level, oblique, and they rhyme, equal numbers with one another; =3: the character three before again",
+    "kgpt2 verse forms NAME shows one form in 平, 仄 and 中 (either)",
+)
 
 
 @click.group("verse", cls=Group)
@@ -48,9 +54,9 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
     """Say of TEXT, or of each line of FILE, what it keeps and breaks: its form, tones, faults, licences and rhyme."""
     from kgpt2.verse.check import check
 
-    checked = [check(one, form, rhyme or "") for one in _texts(text)]
+    checked = [check(one, form, rhyme or "") for one in texts_of(text)]
     for one in checked:
-        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one))
+        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one, form))
 
 
 @command.command("rhymes")
@@ -100,9 +106,12 @@ def forms_command(name: str | None, as_json: bool) -> None:
 
     if name is None:
         names = dict(NAMED) | {name: tune_pattern(name) for name in tunes()}
-        click.echo(
-            json.dumps(names, ensure_ascii=False) if as_json else "\n".join(f"{k}  {v}" for k, v in names.items())
-        )
+        if as_json:
+            click.echo(json.dumps(names, ensure_ascii=False))
+            return
+        click.echo("\n".join(f"{k}  {v}" for k, v in names.items()) + "\n")
+        for row in _LEGEND:
+            click.echo(told(row))
         return
     form = parse(name)
     if as_json:
@@ -153,32 +162,15 @@ def _lines_shown(name: str, form: "Form") -> Iterator[str]:
         yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 
 
-def _texts(given: str) -> Iterator[str]:
-    """The text, or those of a file, a line each.
+def _shown(checked: "Checked", form: str = "") -> str:
+    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal.
 
-    Raises:
-        RequestError: the file cannot be read, or one of them holds no Chinese character.
+    Args:
+        checked: what was found.
+        form: the form that was asked for; "": none.
     """
-    from pathlib import Path
-
-    from kgpt2.files import read_text
-    from kgpt2.verse.han import is_han
-
-    named = os.path.isfile(given)
-    lines = read_text(Path(given), "file of verse").splitlines() if named else [" ".join(given.split())]
-    for number, line in enumerate(lines, 1):
-        if any(map(is_han, line)):
-            yield line
-        elif line.strip() or not named:
-            place = f"{given}, line {number}: " if named else ""
-            raise RequestError(f"{place}{quoted(line, 30)} holds no Chinese character; give a text, or a file of texts")
-
-
-def _shown(checked: "Checked") -> str:
-    """A text as people read it: under each line its tones, both in the colours of the tones on a terminal."""
-    verdict = told("regulated" if checked.regulated else "not regulated")
     rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
-    rows = [f"{checked.form}: {verdict}{rhyme}"]
+    rows = [f"{checked.form}: {_verdict(checked)}{rhyme}"]
     broken = {(fault.line, fault.place) for fault in checked.faults}
     for number, line in enumerate(checked.lines, 1):
         said = "、".join((*line.faults, *line.licences))
@@ -190,8 +182,42 @@ def _shown(checked: "Checked") -> str:
             for signs in (line.text, line.tones)
         )
         rows += [f"  {text}  {line.type}", f"  {tones}  {said}".rstrip()]
-    for fault in checked.faults:
-        place = f", character {fault.place} ({fault.character})" if fault.place else ""
-        where = f"line {fault.line}{place}" if fault.line else "another form than was asked for"
-        rows.append(f"  {fault.kind}: {told(where)}")
+    rows += [f"  {fault.kind}: {told(_where(fault, checked, form))}" for fault in checked.faults]
+    rows += [f"  {told(hint)}" for hint in _hints(checked)]
     return "\n".join(rows) + "\n"
+
+
+def _verdict(checked: "Checked") -> str:
+    if _unruled(checked):
+        return told("no rules were checked: no 绝句, 律诗, 排律, 对联 or known 词牌 has these lines")
+    return told("regulated" if checked.regulated else "not regulated")
+
+
+def _unruled(checked: "Checked") -> bool:
+    """Whether there were no rules to hold the text to."""
+    return not checked.regulated and not checked.faults and not any(line.type for line in checked.lines)
+
+
+def _where(fault: "Fault", checked: "Checked", form: str) -> str:
+    """Where a fault is, and of a form that does not fit, what does not."""
+    from kgpt2.verse.misfit import misfit
+
+    if fault.kind == "形式" and not fault.place:
+        if (found := misfit([line.text for line in checked.lines], form)) is None:
+            return "another form than was asked for"
+        if found.line:
+            return f"line {found.line} has {found.found} characters, and {found.wanted} in the form"
+        return f"{found.found} lines, and {found.wanted} in the form"
+    return f"line {fault.line}" + (f", character {fault.place} ({fault.character})" if fault.place else "")
+
+
+def _hints(checked: "Checked") -> Iterator[str]:
+    """What a reader may not know of what was found."""
+    lines = checked.lines
+    if _unruled(checked) and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
+        yield "two lines: --form 对联 checks them as a couplet"
+    ends = {line.tones[-1] for line in lines[1::2]}
+    if len(lines) >= 4 and lines[0].type and ends == {"仄"}:
+        yield "all even lines end obliquely: perhaps old-style verse (古体, such as 仄韵古绝), which has no such rules"
+    if any("通" in line.tones for line in lines):
+        yield "通: level or oblique"

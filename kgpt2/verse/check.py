@@ -12,9 +12,10 @@ from kgpt2.verse.check_tune import find_tune
 from kgpt2.verse.checked import Checked, Fault, Line, Rhyme
 from kgpt2.verse.cutting import PAUSE
 from kgpt2.verse.form import form_of
-from kgpt2.verse.han import full_width
+from kgpt2.verse.han import HAN, full_width
 from kgpt2.verse.meter import LICENCES, LINES, is_couplet, line_flags, regulated
-from kgpt2.verse.notation import Form, form_of_text, lines_of, parse, shape_of
+from kgpt2.verse.misfit import misfit
+from kgpt2.verse.notation import Form, form_of_text, lines_of, name_of, parse, shape_of
 from kgpt2.verse.sameness import say_the_same
 from kgpt2.verse.sounds import (
     ANY,
@@ -31,6 +32,7 @@ from kgpt2.verse.sounds import (
 
 # What editions print within a poem: （明年 一作：年年）.
 _NOTE = re.compile(r"[（(][^（）()]*[)）]")
+_TWO_LINES = re.compile(f"([{HAN}]+)[^{HAN}]+([{HAN}]+)[^{HAN}]*")
 TONE_SIGNS = {LEVEL: "平", OBLIQUE: "仄", ANY: "通", 0: "？"}
 # What a line may be, by what it follows; and what a break of 对 or 粘 weighs beside a place of a wrong tone.
 _FIRST, _ANSWERS, _ADHERES = (
@@ -46,7 +48,8 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
 
     Args:
         text: lines between marks; a couplet has a `-` between its sides.
-        form: a name or a pattern that it should have; "": whichever it has.
+        form: a name or a pattern that it should have; "": whichever it has. For 对联, two lines of one length are its
+            sides, whichever mark parts them.
         rhyme: pingshui, cilin, modern, tongyun or off; with modern and tongyun, tones are those of today too. "": cilin
             for a tune (词牌), pingshui for all others.
 
@@ -59,20 +62,23 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
         ('七绝', False, ['失粘'])
     """
     signs = full_width("".join(_NOTE.sub("", text).split()))
+    any_couplet = name_of(form) == "对联"
+    if any_couplet:
+        signs = _as_couplet(signs)
     shape = form_of_text(signs)
     system = _system(rhyme, "pingshui")
     words = _words(signs)
     has_types = _has_types(words, shape)
     # 浣溪沙 is six lines of seven characters; quatrains and 律诗 are never taken for a tune that nobody has named.
     is_poem = (has_types and len(words) != 6) or is_couplet(shape)
-    asked = parse(form) if form else shape
+    asked = shape if not form or (any_couplet and is_couplet(shape)) else parse(form)
     if not regulated(asked) and (form or not is_poem):
         ci = _as_tune(text, signs, form, rhyme)
         if ci is not None:
             return ci
     faults: list[Fault] = []
-    if shape_of(asked) != shape_of(shape):
-        faults.append(Fault("形式", 0))
+    if asked is not shape and (is_couplet(asked) != is_couplet(shape) or misfit(words, form)):
+        faults.append(_misfit_fault(words, form))
     elif regulated(asked):
         faults += _form_faults(words, asked, system)
     kinds = ""
@@ -132,6 +138,18 @@ def _as_tune(text: str, signs: str, form: str, rhyme: str) -> Checked | None:
     strict = [fault for fault in tune.faults if fault.kind != "重韵"]
     rhymed = Rhyme(tune.rhyme, tuple(fault for fault in tune.faults if fault.kind == "出韵"))
     return Checked(text.strip(), tune.form, not strict, lines, rhymed, tune.faults)
+
+
+def _as_couplet(signs: str) -> str:
+    """Two lines of one length with a `-` between them, whichever mark they have there; all else as it is."""
+    sides = _TWO_LINES.fullmatch(signs)
+    return "-".join(sides.groups()) if sides and len(sides[1]) == len(sides[2]) else signs
+
+
+def _misfit_fault(words: Sequence[str], form: str) -> Fault:
+    """That a text has another form than was asked for, and its first line that shows it (0: none does by itself)."""
+    found = misfit(words, form)
+    return Fault("形式", found.line if found else 0)
 
 
 def _words(signs: str) -> list[str]:

@@ -66,7 +66,7 @@ def find_tune(words: Sequence[str], form: str, system: System, counts_rhyme: boo
     """
     lengths = tuple(map(len, words))
     found = []
-    for name in _variants(form) if form else _by_length().get(sum(lengths), ()):
+    for name in variants_of(form) if form else _by_length().get(sum(lengths), ()):
         pattern = parse(name)
         otherwise = lines_cut_otherwise(lengths, name)
         if otherwise is not None and any(slot.tone != ANY for slot in pattern):
@@ -120,8 +120,13 @@ def stretches(lengths: Sequence[int], rhyming: Sequence[bool]) -> list[tuple[int
     return [stretch for stretch in found if stretch]
 
 
-def _variants(form: str) -> list[str]:
-    """A pattern as it is; a tune that is named without a number in all its variants."""
+def variants_of(form: str) -> list[str]:
+    """A pattern as it is; a tune that is named without a number in all its variants.
+
+    Example:
+        >>> variants_of("忆秦娥"), variants_of("五绝")
+        (['忆秦娥1', '忆秦娥2'], ['五绝'])
+    """
     name = name_of(form)
     if not tune_pattern(name) or name[-1].isdigit():
         return [form]

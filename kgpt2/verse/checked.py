@@ -10,7 +10,7 @@ class Fault:
     Attributes:
         kind: 出律 (a wrong tone), 孤平, 三平尾, 大拗不救, 失对, 失粘, 出韵, 重韵, 同位重字, 合掌 (parallel lines
             that say the same), 叠句 (a tune repeats another character here), or 形式 (another form than was asked
-            for).
+            for: `line` is the first that differs, 0 where only the number of lines does).
         line: which line, from 1.
         place: which character of it, from 1; 0: the line as a whole.
         character: the character there.

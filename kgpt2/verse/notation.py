@@ -20,10 +20,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from kgpt2.errors import RequestError, quoted
+from kgpt2.errors import RequestError, near, quoted
 from kgpt2.verse.han import full_width, is_han
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE
-from kgpt2.verse.tunes import tune_pattern
+from kgpt2.verse.tunes import tune_names, tune_pattern
 
 NAMED = {
     **{"五绝": "5，5。" * 2, "七绝": "7，7。" * 2, "五律": "5，5。" * 4, "七律": "7，7。" * 4},
@@ -112,7 +112,7 @@ def parse(pattern: str) -> Form:
     form = tuple(slots)
     # Characters mean themselves: a name that is not known would be written out as it is.
     if all(slot.mark or slot.given for slot in form):
-        raise _refusal(pattern, "neither a name that is known nor a pattern with open places")
+        raise _refusal(pattern, f"neither a name that is known nor a pattern with open places{_near(pattern)}")
     sides = sides_of(form)
     if len(sides) > 1 and (len(sides) > 2 or shape_of(sides[0]) != shape_of(sides[1])):
         raise _refusal(pattern, "the two sides of a couplet are of equal length, with the same marks")
@@ -253,6 +253,11 @@ def form_of_text(text: str) -> Form:
         '2，2'
     """
     return tuple(Slot() if is_han(sign) else Slot(mark=sign) for sign in full_width(text) if not sign.isspace())
+
+
+def _near(name: str) -> str:
+    """A known name that is close: of those of two characters, one that shares a character."""
+    return near(name.translate(_SIMPLIFIED), [*NAMED, *tune_names()], 0.5) if 1 < len(name) <= 6 else ""
 
 
 def _refusal(pattern: str, reason: str) -> RequestError:

@@ -50,6 +50,16 @@ def variant_count(name: str) -> int:
     return sum(called == tune for called, _ in _patterns())
 
 
+def tune_names() -> set[str]:
+    """All names of all tunes, the other names of a tune among them.
+
+    Example:
+        >>> {"忆秦娥", "秦楼月"} <= tune_names()
+        True
+    """
+    return {called for called, _ in _patterns()}
+
+
 def tunes() -> dict[str, int]:
     """The names of all tunes, and how many variants each has.
 

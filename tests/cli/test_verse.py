@@ -22,6 +22,44 @@ def test_a_text_in_json_and_as_people_read_it(kgpt2):
     assert "失粘: line 3" in shown.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown", "hidden"),
+    [
+        (["春风得意马蹄疾，一日看尽长安花"], "7，7: no rules were checked: no 绝句, 律诗", "not regulated"),
+        (["海内存知己，天涯若比邻"], "two lines: --form 对联 checks them as a couplet", "not regulated"),
+        (["海内存知己，天涯若比邻", "--form", "对联"], "对联: regulated", "no rules"),
+        (["江南好，风景旧曾谙。"], "3，5。: no rules were checked", "two lines"),
+        (["关关雎鸠，在河之洲。窈窕淑女，君子好逑。"], "四言: no rules were checked", "not regulated"),
+        (["春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"], "such as 仄韵古绝", "no rules"),
+        ([POEM], "not regulated", "仄韵古绝"),
+        ([POEM, "--form", "五绝"], "形式: line 1 has 7 characters, and 5 in the form", "no rules"),
+        ([POEM, "--form", "七律"], "形式: 4 lines, and 8 in the form", "line 5"),
+        ([POEM, "--form", "7，7。-7，7。"], "形式: another form than was asked for", "no rules"),
+        (
+            ["常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起了一滩鸥鹭。", "--form", "如梦令"],
+            "形式: line 7 has 7 characters, and 6 in the form",
+            "no rules",
+        ),
+        (["白日依山尽，黄河入海流。"], "two lines", "通: level or oblique"),
+        (["欲穷千里目，更上一层楼。"], "  通: level or oblique", "not regulated"),
+    ],
+)
+def test_what_is_shown_says_why_and_where(kgpt2, arguments, shown, hidden):
+    result = kgpt2("verse", "check", *arguments)
+    assert result.status == 0
+    assert shown in result.out
+    assert hidden not in result.out
+
+
+def test_lines_of_no_known_form_stay_unregulated_in_json(kgpt2):
+    found = json.loads(kgpt2("verse", "check", "海内存知己，天涯若比邻", "--json").out)
+    assert (found["form"], found["regulated"], found["faults"]) == ("5，5", False, [])
+    long = POEM.replace("西出", "西边出")
+    assert json.loads(kgpt2("verse", "check", long, "--form", "七绝", "--json").out)["faults"] == [
+        {"kind": "形式", "line": 4, "place": 0, "character": ""}
+    ]
+
+
 def test_tones_have_colours_where_they_are_wanted(monkeypatch):
     from kgpt2.cli.verse import _shown
     from kgpt2.verse.check import check
@@ -47,9 +85,50 @@ def test_a_file_a_line_a_text(kgpt2, tmp_path):
     assert f"{file}, line 2" in result.err
 
 
+STORK = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+DREAM = "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起一滩鸥鹭。"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{STORK}\n{POEM}\n",
+        "\n".join(STORK.replace("，", "，\n").replace("。", "。\n").split()) + f"\n\n{POEM}\n",
+        f"# 唐诗\n\n《登鹳雀楼》\n{STORK}\n《渭城曲》{POEM}\n",
+        f"登鹳雀楼：{STORK}\n渭城曲: {POEM}",
+        "# 一句一行\n" + STORK.replace("，", "，\n").replace("。", "。\n") + "\n" + POEM.replace("，", "，\n"),
+    ],
+    ids=["a line", "a line and lines", "titles", "colons", "lines"],
+)
+def test_how_a_file_may_be_written(kgpt2, tmp_path, written):
+    file = tmp_path / "poems.txt"
+    file.write_text(written, "utf-8")
+    found = [json.loads(line) for line in kgpt2("verse", "check", file, "--json").out.splitlines()]
+    assert [one["text"] for one in found] == [STORK, POEM]
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        (f"《如梦令》{DREAM}", DREAM),
+        (f"如梦令：{DREAM}", DREAM),
+        # A colon within a poem parts no title from it.
+        ("白日依山尽：黄河入海流。欲穷千里目，更上一层楼。", "白日依山尽：黄河入海流。欲穷千里目，更上一层楼。"),
+        ("春风得意马蹄疾：一日看尽长安花", "春风得意马蹄疾：一日看尽长安花"),
+    ],
+)
+def test_a_title_is_no_verse(kgpt2, typed, text):
+    assert json.loads(kgpt2("verse", "check", typed, "--json").out)["text"] == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["check", "没有.txt"], "没有.txt: there is no such file of verse"),
+        (["check", "诗稿/没有.txt"], "诗稿/没有.txt: there is no such file of verse"),
+        (["check", "poems2.txt"], "poems2.txt: there is no such file of verse"),
+        (["check", "《春》"], "holds no Chinese character"),
+        (["check", "如梦令："], "holds no Chinese character"),
         (["check", "spring"], "holds no Chinese character"),
         (["check", POEM, "--form", "nonsense"], "--form 'nonsense'"),
         (["check", POEM, "--rhyme", "x"], "--rhyme"),
@@ -64,7 +143,10 @@ def test_what_cannot_be(kgpt2, arguments, words):
 
 
 def test_forms_and_rhymes(kgpt2):
-    assert "七律" in kgpt2("verse", "forms").out
+    listed = kgpt2("verse", "forms").out.splitlines()
+    assert "七律  7，7。7，7。7，7。7，7。" in listed
+    assert listed[-4:-2] == ["", "7: seven characters; x: any character; p: level (平); z: oblique (仄)"]
+    assert list(json.loads(kgpt2("verse", "forms", "--json").out))[-1] in listed[-5]
     assert kgpt2("verse", "forms", "如梦令").out.splitlines()[3:6] == [
         "中仄中平平仄。  韵",
         "平仄。  韵",

@@ -3,6 +3,7 @@
 import pytest
 
 from kgpt2.verse.check import check
+from kgpt2.verse.misfit import misfit
 
 
 def kinds(text: str, **options) -> list[tuple[str, int]]:
@@ -92,7 +93,7 @@ def test_old_style_verse_is_not_regulated(text):
 
 def test_forms_that_are_asked_for_and_notes_that_are_not_verse():
     text = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
-    assert kinds(text, form="七绝") == [("形式", 0)]
+    assert kinds(text, form="七绝") == [("形式", 1)]
     assert kinds(text, form="五绝") == []
     assert check(text.replace("流。", "流（一作：留）。")).regulated
     assert check("江南好，风景旧曾谙。").form == "3，5。"
@@ -158,3 +159,31 @@ def test_a_neighbour_that_verse_often_takes_is_a_licence_in_any_line():
 )
 def test_the_300_tang_poems_that_break_one_rule(text, fault):
     assert kinds(text) == [fault]
+
+
+def test_a_couplet_that_is_asked_for_may_have_a_comma_between_its_sides():
+    for text in ("海内存知己，天涯若比邻", "海内存知己，天涯若比邻。", "海内存知己-天涯若比邻"):
+        found = check(text, "对联")
+        assert (found.form, found.regulated, found.faults) == ("对联", True, ())
+    faults = check("春风得意马蹄疾，一日看尽长安花", "对联").faults
+    assert [(one.kind, one.line, one.place, one.character) for one in faults] == [
+        ("出律", 2, 4, "尽"),
+        ("出律", 2, 6, "安"),
+    ]
+    # Without the form they may be a part of any poem; sides of two lengths are none.
+    assert check("海内存知己，天涯若比邻").form == "5，5"
+    assert kinds("海内存知己，天涯若比", form="对联") == [("形式", 1)]
+
+
+def test_a_question_ends_a_poem_as_a_statement_does():
+    assert kinds("白日依山尽，黄河入海流。欲穷千里目，更上一层楼？", form="五绝") == []
+
+
+def test_the_line_that_does_not_fit_the_form_is_named():
+    text = "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起了一滩鸥鹭。"
+    found = check(text, "如梦令")
+    assert [(one.kind, one.line, one.place, one.character) for one in found.faults] == [("形式", 7, 0, "")]
+    assert found.lines[6].faults == ("形式",)
+    assert misfit([line.text for line in found.lines], "如梦令") == (7, 6, 7)
+    assert misfit(["白日依山尽", "黄河入海流"], "五绝") == (0, 4, 2)
+    assert misfit(["白日依山尽", "黄河入海流"] * 2, "五绝") is None

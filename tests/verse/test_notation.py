@@ -92,3 +92,14 @@ def test_the_form_of_a_text():
     assert form_of_text("春眠不觉晓，处处闻啼鸟。") == parse("5，5。")
     assert form_of_text("丹枫江冷人初去-绿柳堤新燕复来") == parse("对联")
     assert form_of_text("3-3") != form_of_text("春夏秋-冬风雨")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("七决", "七绝"), ("五言", "五绝"), ("如梦", "如梦令"), ("沁园秋", "沁园春"), ("春风", ""), ("春", "")],
+)
+def test_a_near_name_is_suggested(given, meant):
+    with pytest.raises(RequestError) as caught:
+        parse(given)
+    first = str(caught.value).splitlines()[0]
+    assert first.endswith(f"open places; did you mean {meant}?" if meant else "open places")
