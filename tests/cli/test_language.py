@@ -16,6 +16,7 @@ from kgpt2.cli.help import cells, first_sentence
 from kgpt2.cli.language import catalogue, is_chinese, told
 from kgpt2.cli.main import cli
 from kgpt2.config.settings import CHINESE, in_our_words
+from kgpt2.config.shipped import read_recipe, recipe_names
 from tests.conftest import ROOT
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
@@ -166,6 +167,27 @@ def test_a_data_source_is_told_of_in_chinese(kgpt2, chinese):
     assert "随 kgpt2 而来的小样本" in kgpt2("data", "list").out
 
 
+def test_the_recipes_are_told_of_in_chinese_and_fit(kgpt2, chinese, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = kgpt2("init").out.splitlines()
+    assert [line.split()[0] for line in lines] == recipe_names()
+    assert all(line.endswith("。") and cells(line) < 80 for line in lines)
+    assert "还须给出：data.path：有 text1 一列的表" in kgpt2("init", "couplets").err
+    assert json.loads(kgpt2("init", "--json").out)["recipes"][0]["description"] == read_recipe("couplets").summary
+
+
+def test_a_characters_uses_and_what_is_not_installed_are_told(kgpt2, chinese, monkeypatch):
+    lines = kgpt2("verse", "rhymes", "看").out.splitlines()
+    assert re.fullmatch(r"看  通  （用作平声 [\d,]+ 次，仄声 [\d,]+ 次）", lines[0])
+    assert re.fullmatch(r"  \S+  用于句末 [\d,]+ 次", lines[-1])
+    monkeypatch.setattr("kgpt2.cli.env.version_of", lambda name: None if name == "jax" else "1")
+    monkeypatch.setattr("kgpt2.cli.env.missing", lambda extra: ["wandb"] if extra == "wandb" else [])
+    said = kgpt2("env")
+    assert {"jax                  未安装", "[wandb]              缺少：wandb"} <= {*said.out.splitlines()}
+    assert "[torch]              已安装" in said.out
+    assert said.err.startswith("安装扩展：")
+
+
 def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):
     command = ("generate", "春风", "--form", "七绝", "--seed", "1")
     own = kgpt2(*command).out, kgpt2(*command, "--json").out, kgpt2("verse", "check", POEM, "--json").out
@@ -207,6 +229,7 @@ def test_without_a_chinese_locale_nothing_changes(kgpt2, monkeypatch):
 def spoken() -> str:
     """All that the code, click and the system can say, `{}` where values stand; lists as messages write them."""
     found = [os.strerror(code) for code in errno.errorcode]
+    found += [text for name in recipe_names() for text in (read_recipe(name).summary, read_recipe(name).wanted)]
     for path in [*(ROOT / "kgpt2").rglob("*.py"), *Path(inspect.getfile(click)).parent.glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
