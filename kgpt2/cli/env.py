@@ -9,6 +9,7 @@ import click
 
 from kgpt2 import __version__
 from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.language import told
 from kgpt2.cli.options import bring_up_keras
 from kgpt2.extras import extras, how_to_install, missing, version_of
 
@@ -55,10 +56,10 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps(report, ensure_ascii=False))
         return
     packages, wanted = report.pop("packages"), report.pop("extras")
-    lines = {**report, **packages, **{f"[{extra}]": _told(found["missing"]) for extra, found in wanted.items()}}
+    lines = {**report, **packages, **{f"[{extra}]": _lacks(found["missing"]) for extra, found in wanted.items()}}
     for name, value in lines.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        click.echo(f"{name:20} {'not installed' if shown is None else shown}")
+        click.echo(f"{name:20} {told('not installed') if shown is None else shown}")
     if lacking := [extra for extra, found in wanted.items() if found["missing"]]:
         say(f"an extra is added so: {how_to_install(lacking[0])}")
 
@@ -68,5 +69,5 @@ def _missing() -> dict[str, list[str]]:
     return {extra: missing(extra) for extra in extras()}
 
 
-def _told(missing: Sequence[str]) -> str:
-    return f"not there: {', '.join(missing)}" if missing else "installed"
+def _lacks(missing: Sequence[str]) -> str:
+    return told(f"not there: {', '.join(missing)}" if missing else "installed")

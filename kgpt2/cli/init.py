@@ -8,6 +8,7 @@ import click
 
 from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
+from kgpt2.cli.language import told
 
 
 @click.command("init")
@@ -32,7 +33,7 @@ def command(recipe: str | None, file: str | None, force: bool, as_json: bool) ->
             return
         width = max(len(one.name) for one in recipes)
         for one in recipes:
-            click.echo(f"{one.name:{width}}  {one.summary}")
+            click.echo(f"{one.name:{width}}  {told(one.summary)}")
         return
     found, path = read_recipe(recipe), Path(file or f"{recipe}.yaml")
     schema = lay_out(found, path, force)

@@ -13,6 +13,7 @@ import re
 from kgpt2.assets import catalogue_path
 
 _ENTRY = re.compile(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"(?:\n|\Z))+)', re.M)
+_LIST = re.compile(r"[\u4e00-\u9fff]+(, [\u4e00-\u9fff]+)+")
 _PREFIXES = {"kgpt2: ": "kgpt2: ", "note: ": "注意："}
 
 
@@ -51,7 +52,7 @@ def catalogue() -> dict[str, str]:
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Sentences with values, those with the most words first."""
     known = sorted((key for key in catalogue() if "{}" in key), key=lambda key: -len(key.replace("{}", "")))
-    return [(re.compile("(.*?)".join(map(re.escape, key.split("{}"))), re.S), catalogue()[key]) for key in known]
+    return [(re.compile("(.*?)".join(map(re.escape, key.split("{}")))), catalogue()[key]) for key in known]
 
 
 def _chinese(message: str) -> str:
@@ -60,5 +61,7 @@ def _chinese(message: str) -> str:
     for pattern, chinese in _patterns():
         if (match := pattern.fullmatch(message)) and message not in match.groups():
             return chinese.format(*map(_chinese, match.groups()))
+    if _LIST.fullmatch(message):
+        return message.replace(", ", "、")
     first, newline, rest = message.partition("\n")
     return f"{_chinese(first)}\n{_chinese(rest)}" if newline else message

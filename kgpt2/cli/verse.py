@@ -87,11 +87,11 @@ def rhymes_command(character: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
         return
-    click.echo(f"{character}  {report['tones']}  ({level:,} level and {oblique:,} oblique uses)")
+    click.echo(f"{character}  {report['tones']}  {told(f'({level:,} level and {oblique:,} oblique uses)')}")
     for system, title in SYSTEM_TITLES.items():
         click.echo(f"{title}  {'、'.join(named[system]) or '-'}")
     for name, count in rhyme_uses().get(character, {}).items():
-        click.echo(f"  {name}  {count:,} times at the end of a line")
+        click.echo(f"  {name}  {told(f'{count:,} times at the end of a line')}")
 
 
 @command.command("forms")

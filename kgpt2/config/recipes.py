@@ -130,8 +130,9 @@ def _explain(place: str, keys: tuple[str, ...], error: Mapping[str, Any]) -> str
     if error["type"] == "extra_forbidden":
         known = list(_fields_at(keys[:-1]))
         close = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-        return f"{place}: unknown key; {hint}"
+        if close:
+            return f"{place}: unknown key; did you mean {close[0]}?"
+        return f"{place}: unknown key; known keys: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{place}: missing, and there is no default"
     if error["type"] == "value_error":

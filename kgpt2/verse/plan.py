@@ -195,9 +195,11 @@ def _matched(rules: Rules, form: Form, text: str) -> str:
         wanted = slot.mark or slot.given
         if sign != wanted if wanted else not is_han(sign):
             wanted = repr(wanted) if wanted else "a Chinese character"
+            found, place = quoted(sign), f"line {line}"
+            found = f"{found} in {place} after {inside} characters" if inside else f"{place} begins with {found}"
             raise RequestError(
                 f"the prompt {quoted(_short(text))} does not fit the form {_name(rules)}: "
-                f"{quoted(sign)} in line {line} after {inside} characters, where {wanted} belongs"
+                f"{found}, where {wanted} belongs"
             )
         line, inside = (line + 1, 0) if slot.mark else (line, inside + 1)
     return text

@@ -1,9 +1,12 @@
 """Under LANG=zh_* kgpt2 speaks Chinese; without it nothing changes; the catalogue has what the code says."""
 
 import ast
+import errno
 import inspect
 import json
+import os
 import re
+import string
 from pathlib import Path
 
 import click
@@ -12,25 +15,37 @@ import pytest
 from kgpt2.cli.help import cells, first_sentence
 from kgpt2.cli.language import catalogue, is_chinese, told
 from kgpt2.cli.main import cli
+from kgpt2.config.settings import CHINESE, in_our_words
+from kgpt2.config.shipped import read_recipe, recipe_names
 from tests.conftest import ROOT
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 # What a writer of verse types first, wrong and right; the status; words of the answer.
 COMMANDS = [
     (("--help",), 0, "用模型续写每个 PROMPT。"),
-    (("generate", "--help"), 0, "藏头：每行开头的字。"),
+    (("generate", "--help"), 0, "藏头：每句开头的字。"),
     (("generat", "春风"), 2, "没有命令 'generat'，是否想用 'generate'？"),
     (("generate",), 2, "没有提示：请写 kgpt2 generate"),
     (("generate", "春风", "--form", "七言"), 2, "既不是已知的体裁，也不是留有空位的格式"),
     (("generate", "春风", "--form", "七绝", "--rhyme", "东东"), 2, "没有韵 '东东'"),
     (("generate", "床前明月光", "--form", "五绝", "--tones", "严"), 2, "处不合任何平仄谱：'光'是平，此处应为仄"),
-    (("generate", "床前明月光疑", "--form", "五绝"), 2, "第 1 行第 5 字后是 '疑'，应为 '，'"),
+    (("generate", "床前明月光疑", "--form", "五绝"), 2, "第 1 句第 5 字后是 '疑'，应为'，'"),
+    (("generate", "hello", "--form", "五绝"), 2, "提示 'hello' 不合 五绝：第 1 句开头是 'h'，应为汉字"),
+    (("generate", "春", "--tones", "x"), 2, "tones：x 不行，可用：不拘（off）、宽（loose）、唐（tang）、严（strict）"),
+    (("generate", "春", "--script", "正体"), 2, "正体 不行，可用：简体（simplified）、繁体（traditional）"),
+    (("generate", "--form", "五绝", "--rhyme", "xx"), 2, "可写不拘（off）、平水韵（pingshui）、词林正韵（cilin）、中"),
+    (("generate", "--form", "五绝", "--rhyme-words", "东边"), 2, "--rhyme-words '东,边'：依平水韵，东与边不押韵\n"),
+    (("generate", "--form", "五排9"), 2, "五排的句数须为 10 到"),
+    (("generate", "--form", "如梦令99"), 2, "这个词牌没有这一体\n可用五绝、七绝、五律、七律、五排、七排、对联、词牌"),
+    (("verse", "check", POEM, "--rhyme", "诗韵"), 2, "'诗韵' 不在可选之列：平水韵（pingshui）、词林正韵（cilin）、中"),
+    (("verse", "chek", POEM), 2, "用法见 `kgpt2 verse --help`"),
+    (("fit", str(ROOT / "configs/smallest.yaml"), "-o", "train.epoch=1"), 2, "没有这个键；是否想用 epochs？"),
     (("generate", "春风", "--tones", "严"), 2, "tones 要有体裁才有意义，请加上体裁"),
     (("generate", "春", "--temperature", "0"), 2, "须为从 1e-06 到 1e+06 的数（或用 greedy）"),
     (("generate", "春", "--k", "many"), 2, "'--k' 的值无效：'many' 不是整数。"),
     (("generate", "春", "--model", "minizh"), 2, "既没有这个文件夹，也不是已知的名字"),
     (("generate", "床前明月光", "--seed", "1"), 0, "注意：这是首句，故写成五绝，依平仄押韵，8 首中选优"),
-    (("generate", "春风", "--form", "绝句", "--seed", "1"), 0, "注意：绝句：取 七绝"),
+    (("generate", "春风", "--form", "绝句", "--seed", "1"), 0, "注意：绝句：按七绝写"),
     (("generate", "abc", "--max-new-tokens", "2", "--seed", "1"), 0, "模型不认得 abc，读作 [UNK]（它只读过古诗词"),
     (("verse", "check", POEM), 0, "五绝: 不合律，韵 下平声七阳"),
     (("verse", "check", "诗稿.txt"), 2, "诗稿.txt：没有这个诗词文件"),
@@ -75,6 +90,46 @@ def test_the_last_line_is_the_speed_in_chinese(kgpt2, chinese):
     assert re.fullmatch(r"[\d.]+ 秒写出 2 个词元：每秒 [\d.]+ 个（启动 [\d.]+ 秒）", said[-1])
 
 
+@pytest.mark.parametrize("command", [("verse", "check"), ("generate", "--prompts")])
+def test_a_file_in_another_encoding_is_told_with_the_way_out(kgpt2, chinese, tmp_path, command):
+    path = tmp_path / "poems.txt"
+    path.write_bytes(f"{POEM}\n".encode("gb18030"))
+    said = kgpt2(*command, str(path)).err
+    assert re.search(r"poems\.txt 第 1 行：不是 UTF-8（.*）", said)
+    assert said.endswith("存为 UTF-8，或转换：iconv -f GB18030 -t UTF-8 poems.txt > utf8-poems.txt\n")
+
+
+def test_a_line_of_a_configuration_is_told(kgpt2, chinese, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("model: {preset: mini_zh}\ntrain:\n  epoch: 3\n")
+    said = kgpt2("fit", str(path)).err
+    assert f"{path} 第 3 行：train.epoch：没有这个键；是否想用 epochs？" in said
+    assert f"{path}：data：没有给出，且没有默认值" in said
+    path.write_text("- 1\n")
+    assert f"{path}：配置文件的顶层须为这些键：model, data" in kgpt2("fit", str(path)).err
+
+
+def test_what_the_network_and_the_system_refuse_is_told(chinese):
+    hub = (
+        "hf://a/b: not in the local cache /c, and huggingface.co cannot be reached\ngo online once (HF_ENDPOINT names "
+    )
+    assert told(f"{hub}a mirror), or give a folder that holds its files").startswith(
+        "hf://a/b：本地缓存 /c 中没有，而连不上 huggingface.co\n请联网一次"
+    )
+    busy = f"kgpt2: --port 8765: {os.strerror(errno.EADDRINUSE)} at 127.0.0.1; --port names another"
+    assert told(busy) == "kgpt2: --port 8765：端口已被占用（127.0.0.1）；请用 --port 换一个"
+
+
+@pytest.mark.parametrize(
+    "chinese", [one for one in catalogue().values() if "（off）" in one or "（simplified）、" in one]
+)
+def test_the_chinese_values_that_are_offered_are_taken(chinese):
+    offered = re.findall(r"([\u4e00-\u9fff]+)（(\w+)）", chinese.rpartition("可写")[2])
+    assert offered
+    for value, meant in offered:
+        assert meant in {in_our_words(name, value) for name in CHINESE}
+
+
 @pytest.mark.parametrize(
     "name", ["generate", "serve", "models", "verse", "bench", "compare", "convert", "data", "push"]
 )
@@ -98,6 +153,8 @@ def helps(command: click.Command, context: click.Context) -> list[str]:
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
             text, _, bracket = record[1].partition("  [")
             found += [text, *filter(None, [bracket.rstrip("]")])]
+            default = bracket.rstrip("]").removeprefix("default: ")
+            found += [default] if re.search("[a-z] [a-z]", default) else []
     for name in command.list_commands(context) if isinstance(command, click.Group) else ():
         below = command.get_command(context, name)
         found += helps(below, click.Context(below, parent=context, info_name=name))
@@ -116,6 +173,27 @@ def test_a_data_source_is_told_of_in_chinese(kgpt2, chinese):
     lines = kgpt2("data", "show", "samples/tang", "--limit", "30", "--examples", "0").out.splitlines()
     assert re.search(r"^30 条样例；词元数（含首尾）：平均 [\d.]+，半数不超过 \d+", "\n".join(lines), re.M)
     assert "随 kgpt2 而来的小样本" in kgpt2("data", "list").out
+
+
+def test_the_recipes_are_told_of_in_chinese_and_fit(kgpt2, chinese, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = kgpt2("init").out.splitlines()
+    assert [line.split()[0] for line in lines] == recipe_names()
+    assert all(line.endswith("。") and cells(line) < 80 for line in lines)
+    assert "还须给出：data.path：有 text1 一列的表" in kgpt2("init", "couplets").err
+    assert json.loads(kgpt2("init", "--json").out)["recipes"][0]["description"] == read_recipe("couplets").summary
+
+
+def test_a_characters_uses_and_what_is_not_installed_are_told(kgpt2, chinese, monkeypatch):
+    lines = kgpt2("verse", "rhymes", "看").out.splitlines()
+    assert re.fullmatch(r"看  通  （用作平声 [\d,]+ 次，仄声 [\d,]+ 次）", lines[0])
+    assert re.fullmatch(r"  \S+  用于句末 [\d,]+ 次", lines[-1])
+    monkeypatch.setattr("kgpt2.cli.env.version_of", lambda name: None if name == "jax" else "1")
+    monkeypatch.setattr("kgpt2.cli.env.missing", lambda extra: ["wandb"] if extra == "wandb" else [])
+    said = kgpt2("env")
+    assert {"jax                  未安装", "[wandb]              缺少：wandb"} <= {*said.out.splitlines()}
+    assert "[torch]              已安装" in said.out
+    assert said.err.startswith("安装扩展：")
 
 
 def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):
@@ -157,13 +235,17 @@ def test_without_a_chinese_locale_nothing_changes(kgpt2, monkeypatch):
 
 
 def spoken() -> str:
-    """All that the code and click can say, `{}` where values stand."""
-    found = []
+    """All that the code, click and the system can say, `{}` where values stand; lists as messages write them."""
+    found = [os.strerror(code) for code in errno.errorcode]
+    found += [text for name in recipe_names() for text in (read_recipe(name).summary, read_recipe(name).wanted)]
     for path in [*(ROOT / "kgpt2").rglob("*.py"), *Path(inspect.getfile(click)).parent.glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
                 found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Tuple | ast.List):
+                words = [part.value for part in node.elts if isinstance(part, ast.Constant)]
+                found += [", ".join(map(str, words)), ", ".join(map(repr, words))]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found += [node.value, " ".join(node.value.split())]
     return "\0".join(found)
@@ -175,6 +257,15 @@ def test_every_sentence_of_the_catalogue_is_one_that_the_code_says():
     parts = {part.strip(" ()") for english in catalogue() for part in english.strip(". :").split("{}")}
     assert [part for part in parts if part not in said] == []
     assert all(re.search("[\u4e00-\u9fff]", chinese.replace("：", "一")) for chinese in catalogue().values())
+
+
+@pytest.mark.parametrize("english", [one for one in catalogue() if "{}" in one])
+def test_a_translation_takes_each_value_once_into_the_sentence(english):
+    chinese, count = catalogue()[english], english.count("{}")
+    places = [place for _, place, _, _ in string.Formatter().parse(chinese) if place is not None]
+    assert places == [""] * count or sorted(places) == [str(number) for number in range(count)]
+    values = [f"<{number}>" for number in range(count)]
+    assert all(chinese.format(*values).count(value) == 1 for value in values)
 
 
 def test_the_catalogue_is_one_of_gettext(tmp_path):
