@@ -4,6 +4,7 @@ import pytest
 
 from kgpt2.verse.check import check
 from kgpt2.verse.misfit import misfit
+from kgpt2.verse.tunes import tunes
 
 
 def kinds(text: str, **options) -> list[tuple[str, int]]:
@@ -186,4 +187,29 @@ def test_the_line_that_does_not_fit_the_form_is_named():
     assert found.lines[6].faults == ("形式",)
     assert misfit([line.text for line in found.lines], "如梦令") == (7, 6, 7)
     assert misfit(["白日依山尽", "黄河入海流"], "五绝") == (0, 4, 2)
+    # 不应有恨，何事长向别时圆 is cut otherwise than the tune, as other ci are; the line that is too short is another.
+    ci = [
+        "明月几时有",
+        "把酒问青天",
+        "不知天上宫阙",
+        "今夕是何年",
+        "我欲乘风归去",
+        "又恐琼楼玉宇",
+        "高处不胜寒",
+        "起舞弄清影",
+        "何似在人间",
+        "转朱阁",
+        "低绮户",
+        "照无眠",
+        "不应有恨",
+        "何事长向别时圆",
+        "人有悲欢离合",
+        "月有阴晴圆缺",
+        "此事古难全",
+        "但愿人长久",
+        "千里共婵娟",
+    ]
+    assert misfit(ci, "水调歌头") is None
+    assert misfit([*ci[:-1], "千里婵娟"], "水调歌头") == (19, 5, 4)
+    assert all(misfit(["春"], name) for name in tunes())
     assert misfit(["白日依山尽", "黄河入海流"] * 2, "五绝") is None
