@@ -214,6 +214,8 @@ def _where(fault: "Fault", checked: "Checked", form: str) -> str:
 def _hints(checked: "Checked") -> Iterator[str]:
     """What a reader may not know of what was found."""
     lines = checked.lines
+    if _unruled(checked) and len(lines) == 1:
+        yield "one line: a poem is written on one line of a file, with marks between its lines"
     if _unruled(checked) and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
         yield "two lines: --form 对联 checks them as a couplet"
     ends = {line.tones[-1] for line in lines[1::2]}

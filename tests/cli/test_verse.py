@@ -28,6 +28,7 @@ def test_a_text_in_json_and_as_people_read_it(kgpt2):
         (["春风得意马蹄疾，一日看尽长安花"], "7，7: no rules were checked: no 绝句, 律诗", "not regulated"),
         (["海内存知己，天涯若比邻"], "two lines: --form 对联 checks them as a couplet", "not regulated"),
         (["海内存知己，天涯若比邻", "--form", "对联"], "对联: regulated", "no rules"),
+        (["白日依山尽"], "one line: a poem is written on one line of a file", "two lines"),
         (["江南好，风景旧曾谙。"], "3，5。: no rules were checked", "two lines"),
         (["关关雎鸠，在河之洲。窈窕淑女，君子好逑。"], "四言: no rules were checked", "not regulated"),
         (["春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"], "such as 仄韵古绝", "no rules"),
