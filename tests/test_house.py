@@ -31,6 +31,7 @@ ROOMS = [
     "verse",
     "checkpoints",
     "config",
+    "language",
     "assets",
     *GROUND,
 ]
@@ -46,6 +47,7 @@ WITHOUT_KERAS = (
     "data",
     "verse",
     "config",
+    "language",
     "assets",
     *GROUND,
     "cli",

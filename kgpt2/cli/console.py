@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kgpt2.cli.help import cells, wrapped
-from kgpt2.cli.language import told
 from kgpt2.errors import printable
+from kgpt2.language import told
 
 if TYPE_CHECKING:
     from kgpt2.cli.tables import Table

@@ -11,8 +11,8 @@ from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
 from kgpt2.cli.console import show as show_parts
 from kgpt2.cli.help import Group
-from kgpt2.cli.language import told
 from kgpt2.cli.options import as_typed_option, reading_options, say_counts
+from kgpt2.language import told
 
 if TYPE_CHECKING:
     from kgpt2.data.sources import Options

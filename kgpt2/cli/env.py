@@ -9,9 +9,9 @@ import click
 
 from kgpt2 import __version__
 from kgpt2.cli.console import debug_option, json_option, say
-from kgpt2.cli.language import told
 from kgpt2.cli.options import bring_up_keras
 from kgpt2.extras import extras, how_to_install, missing, version_of
+from kgpt2.language import told
 
 PACKAGES = (
     "keras",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kgpt2.cli.language import told
+from kgpt2.language import told
 
 # A word, or a Chinese character, with the marks that may begin or end no line.
 _CLOSING = "[，。、；：！？）》”]*"

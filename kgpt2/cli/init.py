@@ -8,7 +8,7 @@ import click
 
 from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, say
-from kgpt2.cli.language import told
+from kgpt2.language import told
 
 
 @click.command("init")

@@ -6,7 +6,7 @@ from typing import TypedDict
 import click
 
 from kgpt2.cli.console import debug_option, json_option, say, show
-from kgpt2.cli.language import told
+from kgpt2.language import told
 
 
 class Listed(TypedDict):

@@ -10,10 +10,10 @@ import click
 from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
-from kgpt2.cli.language import told
 from kgpt2.cli.options import Choice
 from kgpt2.cli.verse_texts import texts_of
 from kgpt2.errors import RequestError, quoted
+from kgpt2.language import told
 
 if TYPE_CHECKING:
     from kgpt2.verse.checked import Checked, Fault

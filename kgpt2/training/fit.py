@@ -1,7 +1,6 @@
 """A run from beginning to end: configuration, data, learning, and the run folder that is left."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,11 +10,12 @@ from rich.console import Console
 
 from kgpt2.config.recipes import config_of, load_config
 from kgpt2.config.sections import Config
-from kgpt2.errors import RequestError, printable
+from kgpt2.errors import RequestError
 from kgpt2.extras import require_backend
 from kgpt2.progress import reading
 from kgpt2.training.folder import claimed_run, finished_summary, stoppable
 from kgpt2.training.prepare import Plan, prepare
+from kgpt2.training.telling import teller
 
 if TYPE_CHECKING:
     import keras
@@ -74,10 +74,11 @@ def fit(
     require_backend()  # before the data is read, which may take minutes
     resolved, folder = _resolved(config), _folder(config, out)
     console = Console(stderr=True)
-    tell = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
     summary = finished_summary(folder, resolved) if resume else None
     if summary is not None:
-        tell(f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)")
+        teller(console)(
+            f"{folder}: the run is complete, there is nothing to resume (more epochs or steps make it longer)"
+        )
         return Fitted(folder, summary)
     with claimed_run(folder, resume), stoppable(folder):
         plan = planned(resolved, console)
@@ -91,8 +92,9 @@ def planned(config: Config, console: Console) -> Plan:
     """Reads model and data, and says what will happen."""
     with reading(console) as progress:
         plan = prepare(config, progress)
+    tell = teller(console)
     for note in [*plan.notes, f"{plan.updates:,} steps, a validation every {plan.interval:,}"]:
-        console.print(printable(note), markup=False, highlight=False, soft_wrap=True)
+        tell(note)
     return plan
 
 

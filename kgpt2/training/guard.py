@@ -14,6 +14,7 @@ from kgpt2.data.batches import Batch, Batches
 from kgpt2.errors import WorkError
 from kgpt2.evaluation.perplexity import perplexity
 from kgpt2.training.target import LOSS, Logs
+from kgpt2.training.telling import teller
 from kgpt2.training.token_meter import TokenMeter
 
 # Rows of a batch that an error shows, and characters of each.
@@ -36,7 +37,7 @@ class Guard(keras.callbacks.Callback):
     def __init__(self, meter: TokenMeter, batches: Batches, tokenizer: Tokenizer, folder: Path, console: Console):
         super().__init__()
         self._meter, self._batches, self._tokenizer = meter, batches, tokenizer
-        self._folder, self._console = folder, console
+        self._folder, self._tell = folder, teller(console)
         # Guessing every token alike costs ln(vocabulary). A loss of twice that is not learning, whatever the data.
         self._exploding = 2 * math.log(tokenizer.vocabulary_size)
 
@@ -47,11 +48,9 @@ class Guard(keras.callbacks.Callback):
             texts = first_texts(self._batches.at(number), self._tokenizer)
             raise self._stopped(f"the loss is {loss} at batch {number + 1:,}, which begins with {', '.join(texts)}")
         if loss > self._exploding:
-            self._console.print(
+            self._tell(
                 f"step {self._meter.step + 1:,}: the loss, {loss:.2f}, is more than twice that of a model that knows "
-                "nothing; training may be diverging, and a lower train.learning_rate may help",
-                highlight=False,
-                soft_wrap=True,
+                "nothing; training may be diverging, and a lower train.learning_rate may help"
             )
             self._exploding = math.inf
 

@@ -1,6 +1,5 @@
 """A run from a plan: build or load the model, Keras `fit`, and the run folder."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from kgpt2.training.snapshots import Saved, Snapshot, latest_snapshot, save_snap
 from kgpt2.training.state import variables_of
 from kgpt2.training.summary import summarise
 from kgpt2.training.target import Logs
+from kgpt2.training.telling import teller
 from kgpt2.training.tensorboard import TensorBoard
 from kgpt2.training.terminal import Shown
 from kgpt2.training.token_meter import TokenMeter
@@ -68,7 +68,7 @@ def train(
         WorkError: the loss is not finite any more, memory is not enough, another process of the run has ended, or the
             user interrupted the run; what was saved before is kept.
     """
-    tell = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    tell = teller(console)
     keras.utils.set_random_seed(config.train.seed)
     stopping = "stopping after this step, with a checkpoint; once more: at once"
     try:

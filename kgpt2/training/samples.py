@@ -12,6 +12,7 @@ from kgpt2.errors import escaped
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate
 from kgpt2.generation.rows import Prompt
+from kgpt2.language import told
 from kgpt2.progress import shows_bars
 from kgpt2.training.target import LOSS, Logs
 from kgpt2.training.token_meter import TokenMeter
@@ -64,7 +65,7 @@ class Samples(keras.callbacks.Callback):
 
     def _shown(self, text: str) -> Text:
         """A text in one line: of the terminal, or of so many characters."""
-        shown = Text(f"sample: {escaped(_one_line(text), 2 * _LINE)}")
+        shown = Text(f"{told('sample:')} {escaped(_one_line(text), 2 * _LINE)}")
         if shows_bars(self._console):
             shown.truncate(self._console.width, overflow="ellipsis")
         return shown

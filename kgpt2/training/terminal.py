@@ -1,9 +1,11 @@
 """What a run shows on the terminal."""
 
 import keras
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from kgpt2.language import told
 from kgpt2.progress import flexible_bar, shows_bars
 from kgpt2.training.target import ACCURACY, LOSS, Logs, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
@@ -24,12 +26,13 @@ class Shown(keras.callbacks.Callback):
     def __init__(self, meter: TokenMeter, batches: int, console: Console):
         super().__init__()
         self._meter, self._console = meter, console
-        accuracy = "  accuracy {task.fields[accuracy]}" if console.width >= _WIDE else ""
+        accuracy = f"  {told('accuracy {task.fields[accuracy]}')}" if console.width >= _WIDE else ""
         self._progress = Progress(
-            TextColumn("step {task.fields[step]}"),
+            TextColumn(told("step {task.fields[step]}")),
             flexible_bar(),
             TextColumn(
-                f"{{task.percentage:3.0f}}%  loss {{task.fields[loss]}}{accuracy}  {{task.fields[rate]}} tokens/s"
+                f"{{task.percentage:3.0f}}%  {told('loss {task.fields[loss]}')}{accuracy}  "
+                f"{told('{task.fields[rate]} tokens/s')}"
             ),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -59,15 +62,16 @@ class Shown(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        parts = [f"step {self._meter.step:,}", _phrase(likelihood_report(logs))]
+        parts = [told(f"step {self._meter.step:,}"), _phrase(likelihood_report(logs))]
         if f"val_{LOSS}" in logs:
-            parts.append(f"held out: {_phrase(likelihood_report(logs, 'val_'))}")
-        parts.append(f"{self._meter.tokens_per_second:,.0f} tokens/s")
+            parts.append(told(f"held out: {_phrase(likelihood_report(logs, 'val_'))}"))
+        parts.append(told(f"{self._meter.tokens_per_second:,.0f} tokens/s"))
         line = " | ".join(parts)
-        if shows_bars(self._console) and len(line) > self._console.width:
+        if shows_bars(self._console) and cell_len(line) > self._console.width:
             line = "\n  ".join(parts)
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
 def _phrase(report: dict[str, float]) -> str:
-    return f"loss {report['loss']:.4f}, accuracy {report['accuracy']:.4f}, perplexity {report['perplexity']:.2f}"
+    loss, accuracy, perplexity = (report[name] for name in ("loss", "accuracy", "perplexity"))
+    return told(f"loss {loss:.4f}, accuracy {accuracy:.4f}, perplexity {perplexity:.2f}")

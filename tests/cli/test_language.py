@@ -13,10 +13,10 @@ import click
 import pytest
 
 from kgpt2.cli.help import cells, first_sentence
-from kgpt2.cli.language import catalogue, is_chinese, told
 from kgpt2.cli.main import cli
 from kgpt2.config.settings import CHINESE, in_our_words
 from kgpt2.config.shipped import read_recipe, recipe_names
+from kgpt2.language import catalogue, is_chinese, told
 from tests.conftest import ROOT
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
@@ -194,6 +194,26 @@ def test_a_characters_uses_and_what_is_not_installed_are_told(kgpt2, chinese, mo
     assert {"jax                  未安装", "[wandb]              缺少：wandb"} <= {*said.out.splitlines()}
     assert "[torch]              已安装" in said.out
     assert said.err.startswith("安装扩展：")
+
+
+def test_a_run_is_told_of_in_chinese_and_its_files_stay_as_they_are(kgpt2, chinese, tmp_path):
+    folder = tmp_path / "run"
+    options = ("train.epochs=null", "train.steps=2", "train.validate_every=1", "data.limit=20", "train.batch_size=4")
+    overrides = [part for option in options for part in ("-o", option)]
+    said = kgpt2("fit", str(ROOT / "configs/quickstart.yaml"), "--out", str(folder), *overrides)
+    assert said.status == 0, said.err
+    lines = [line for line in said.err.splitlines() if not re.match(r"[IW]\d{4} ", line)]  # TensorFlow's own
+    assert re.fullmatch(r"\S+：\d+ 条样例用于训练，\d+ 条留作验证", lines[0])
+    assert "共 2 步，每 1 步验证一次" in lines
+    numbers = r"损失 [\d.]+，准确率 [\d.]+，困惑度 [\d.]+"
+    found = [
+        line for line in lines if re.fullmatch(rf"第 [12] 步 \| {numbers} \| 验证：{numbers} \| 每秒 [\d,]+ 词元", line)
+    ]
+    assert len(found) == 2
+    assert any(line.startswith("样文： ") for line in lines)
+    assert [line for line in lines if not re.search("[\u4e00-\u9fff]", line)] == []
+    assert (folder / "samples.txt").read_text("utf-8").startswith("== step 1, validation loss ")
+    assert (folder / "metrics.csv").read_text("utf-8").isascii()
 
 
 def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):

@@ -18,6 +18,12 @@ METER = SimpleNamespace(batches=1_000_000, step=1_000_000, tokens_per_second=1_2
 LOGS = {LOSS: 10.12345, ACCURACY: 0.12345, f"val_{LOSS}": 10.12345, f"val_{ACCURACY}": 0.12345}
 
 
+@pytest.fixture(params=["C.UTF-8", "zh_CN.UTF-8"])
+def language(monkeypatch, request):
+    monkeypatch.setenv("LC_ALL", request.param)
+    return request.param[:2]
+
+
 def drawn(console, bar):
     with console.capture() as captured:
         console.print(bar)
@@ -25,25 +31,33 @@ def drawn(console, bar):
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_bar_of_a_run_is_one_line(width):
+def test_the_bar_of_a_run_is_one_line(width, language):
     console = Console(width=width, force_terminal=True, color_system=None)
     shown = Shown(METER, 2_000_000, console)
     shown.on_train_batch_end(1, LOGS)
     (line,) = drawn(console, shown._progress.make_tasks_table(shown._progress.tasks))
     assert cells(line) <= width
-    for whole in ("step 1000000", "loss 10.1235", "1,234,567 tokens/s", "0:00:00", "-:--:--"):
+    step, loss, rate, accuracy = {
+        "C.": ("step 1000000", "loss 10.1235", "1,234,567 tokens/s", "accuracy 0.1235"),
+        "zh": ("第 1000000 步", "损失 10.1235", "每秒 1,234,567 词元", "准确率 0.1235"),
+    }[language]
+    for whole in (step, loss, rate, "0:00:00", "-:--:--"):
         assert whole in line
-    assert ("accuracy 0.1235" in line) == (width == 120)
+    assert (accuracy in line) == (width == 120)
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_line_of_a_validation_fits(width):
+def test_the_line_of_a_validation_fits(width, language):
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as captured:
         Shown(METER, 1, console).on_epoch_end(1, LOGS)
     lines = captured.get().splitlines()
     assert max(map(cells, lines)) <= width
-    assert "held out: loss 10.1235, accuracy 0.1235, perplexity 24,920" in captured.get().replace("24920", "24,920")
+    whole = {
+        "C.": "held out: loss 10.1235, accuracy 0.1235, perplexity 24920",
+        "zh": "验证：损失 10.1235，准确率 0.1235，困惑度 24920",
+    }[language]
+    assert whole in captured.get()
 
 
 @pytest.mark.parametrize("width", [80, 120])
