@@ -38,6 +38,12 @@ def _cache_apart(tmp_path_factory):
     os.environ["KGPT2_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True)
+def _no_width(monkeypatch):
+    """Screens are those of a file, whatever width the environment or another test has left behind."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @dataclasses.dataclass
 class Result:
     status: int
