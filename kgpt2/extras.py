@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kgpt2.errors import RequestError, near, quoted
 
-BACKENDS = ("tensorflow", "jax", "torch")
+TRAINING_BACKENDS = ("tensorflow", "jax", "torch")
+BACKENDS = (*TRAINING_BACKENDS, "numpy", "openvino")
 _CLONE = Path(__file__).parent.parent
 _NAME = re.compile(r"[\w.-]+")
 _OF_EXTRA = re.compile(r"""\bextra\s*==\s*['"]([\w.-]+)['"]""")
@@ -79,8 +80,8 @@ def pip_install(what: str) -> str:
     return f"{shlex.quote(sys.executable)} -m pip install {what}"
 
 
-def require_backend() -> None:
-    """Looks whether the Keras backend that the environment names is one, and is installed; without loading it.
+def require_backend(backends: tuple[str, ...] = BACKENDS) -> None:
+    """Looks whether the Keras backend that the environment names is one of these, and is installed; without loading it.
 
     Raises:
         RequestError: it is not.
@@ -88,11 +89,9 @@ def require_backend() -> None:
     chosen = os.environ.get("KERAS_BACKEND")
     if not chosen:
         return
-    if chosen not in BACKENDS:
-        raise RequestError(
-            f"KERAS_BACKEND: {quoted(chosen)} is not one of {', '.join(BACKENDS)}{near(chosen, BACKENDS)}\n"
-            "set another, or unset it"
-        )
+    if chosen not in backends:
+        reason = "does not train" if chosen in BACKENDS else f"is not known to Keras{near(chosen, BACKENDS)}"
+        raise RequestError(f"KERAS_BACKEND: {quoted(chosen)} {reason}\nset one of {', '.join(backends)}, or unset it")
     if importlib.util.find_spec(chosen) is None:
         raise no_backend(chosen, chosen)
 

@@ -63,7 +63,7 @@ def test_every_hint_of_the_documents_names_extras():
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ("tf", "'tf' is not one of tensorflow, jax, torch"),
+        ("tf", "'tf' is not known to Keras"),
         ("Jax", "did you mean jax?"),
         (
             "torch",
@@ -76,6 +76,17 @@ def test_a_backend_that_is_none_is_refused_before_the_data_is_read(kgpt2, monkey
     monkeypatch.setattr("kgpt2.extras.importlib.util.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=message):
         require_backend()
+    _refuses_to_fit(kgpt2, tmp_path, message)
+
+
+@pytest.mark.parametrize("chosen", ["numpy", "openvino"])
+def test_a_backend_that_reads_but_does_not_train_is_refused_by_fit_alone(kgpt2, monkeypatch, tmp_path, chosen):
+    monkeypatch.setenv("KERAS_BACKEND", chosen)
+    require_backend()
+    _refuses_to_fit(kgpt2, tmp_path, f"'{chosen}' does not train\nset one of tensorflow, jax, torch")
+
+
+def _refuses_to_fit(kgpt2, tmp_path, message):
     result = kgpt2("fit", ROOT / "configs/quickstart.yaml", "--out", tmp_path / "run")
     assert (result.status, (tmp_path / "run").exists()) == (2, False)
     assert re.search(message, result.err)

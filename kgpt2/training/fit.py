@@ -11,7 +11,7 @@ from rich.console import Console
 from kgpt2.config.recipes import config_of, load_config
 from kgpt2.config.sections import Config
 from kgpt2.errors import RequestError
-from kgpt2.extras import require_backend
+from kgpt2.extras import TRAINING_BACKENDS, require_backend
 from kgpt2.progress import reading
 from kgpt2.training.folder import claimed_run, finished_summary, stoppable
 from kgpt2.training.prepare import Plan, prepare
@@ -71,7 +71,7 @@ def fit(
             print(fitted.summary["validation"]["perplexity"])
             print(fitted.load().generate("床前明月光", form="五绝", seed=1)[0])
     """
-    require_backend()  # before the data is read, which may take minutes
+    require_backend(TRAINING_BACKENDS)  # before the data is read, which may take minutes
     resolved, folder = _resolved(config), _folder(config, out)
     console = Console(stderr=True)
     summary = finished_summary(folder, resolved) if resume else None
