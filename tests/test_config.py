@@ -70,6 +70,8 @@ def test_choosing_one_of_two_exclusive_keys_drops_the_other(tmp_path):
     ("line", "words"),
     [
         ("  epocs: 3", "line 8: train.epocs: unknown key; did you mean epochs?"),
+        ("  lr: 1.0e-4", "line 8: train.lr: unknown key; did you mean learning_rate?"),
+        ("  lora_alpha: 1", "line 8: train.lora_alpha: unknown key; known keys: epochs"),
         ("  batch_size: three", "line 8: train.batch_size: 'three' will not do"),
         ("  batch_size: 0", "train.batch_size: 0 will not do"),
         ("  optimizer: sgd", "'adam' or 'adamw'"),
@@ -169,3 +171,13 @@ def test_every_shipped_configuration_is_valid(pytestconfig):
     for path in paths:
         config = load_config(path)
         assert Config.model_validate(yaml.safe_load(dump_config(config))) == config
+
+
+def test_what_others_call_a_key_leads_to_a_key_that_there_is():
+    from kgpt2.config import sections
+    from kgpt2.config.recipes import _ELSEWHERE
+
+    every = (sections.FromScratch, sections.Lora, sections.ModelSection, sections.DataSection, sections.TrainSection)
+    keys = {key for section in every for key in section.model_fields}
+    assert set(_ELSEWHERE.values()) <= keys
+    assert not keys & _ELSEWHERE.keys()

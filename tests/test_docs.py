@@ -53,6 +53,35 @@ def test_the_readme_is_short():
     assert TEXTS["README.md"].count("\n## ") == TEXTS["README.zh-CN.md"].count("\n## ")
 
 
+def test_the_readmes_speeds_are_those_of_the_records():
+    avx2 = record("generation")[0]["tokens_per_second"]
+    amx, learned = record("generation_amx_batch1")["median"], record("training_10x50_amx")["median"]
+    cold = record("cold_start")["seconds"]
+    gpu, fit = record("gpu_decode")["rows"], record("gpu_fit")["rows"]
+    large = next(row["median"] for row in gpu if (row["shape"], row["batch"]) == ("base", 128))
+    packed = next(row["median"] for row in fit if (row["shape"], row["width"]) == ("base", 128))
+    medium = next(row["ratio_to_torch-compiled"] for row in fit if row["shape"] == "medium")
+    told = [
+        *(avx2[name] for name in ("kgpt2-float32", "kgpt2-int8", "transformers", "kerashub-tensorflow")),
+        *(avx2[name] for name in ("llama.cpp-f32", "llama.cpp-q8_0")),
+        *(amx[name] for name in ("kgpt2-float32", "kgpt2-int8", "transformers", "llama.cpp-f32", "llama.cpp-q8_0")),
+        *(f"{large[name]:,.0f}" for name in ("kgpt2-graphs", "transformers", "transformers-static")),
+        *(learned[name] for name in ("kgpt2-tensorflow", "torch-fused")),
+        *(f"{packed[name]:,.0f}" for name in ("kgpt2-fit", "torch-compiled")),
+        *(cold["kgpt2-float32"], cold["transformers"], f"{cold['kerashub']:.1f}"),
+    ]
+    for page, heading in (("README.md", "## How fast"), ("README.zh-CN.md", "## 速度")):
+        section = TEXTS[page].split(heading)[1].split("\n## ")[0]
+        table = [row for row in section.splitlines() if row.startswith("| ")][1:]
+        figures = [one for row in table for one in FIGURE.findall(row.split("|", 2)[2])]
+        assert figures == [str(one) for one in told], page
+        assert str(medium["kgpt2-fit"]) in section, page
+
+
+def record(name):
+    return json.loads((ROOT / f"benchmarks/records/{name}.json").read_text("utf-8"))
+
+
 def test_the_page_on_verse_says_the_same_in_both_languages():
     pages = TEXTS["docs/verse.md"], TEXTS["docs/verse.zh-CN.md"]
     english, chinese = (

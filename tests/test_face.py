@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 import kgpt2
 from kgpt2.cli.main import cli
 from kgpt2.config.recipes import config_of
+from tests.conftest import ROOT
 
 CONFIG = {
     "model": {"from_scratch": {"layers": 1, "heads": 2, "width": 16}, "sequence_length": 40},
@@ -114,3 +116,9 @@ def test_fit_says_what_is_wrong(tmp_path):
         kgpt2.fit({**CONFIG, "train": {"step": 4}}, tmp_path / "run")
     with pytest.raises(kgpt2.RequestError, match=r"train\.steps: .four. will not do"):
         kgpt2.fit({**CONFIG, "train": {"steps": "four"}}, tmp_path / "run")
+
+
+def test_the_page_on_python_names_all_that_there_is():
+    page = (ROOT / "docs/api.md").read_text("utf-8")
+    named = {name for row in re.findall(r"^\| (`.*?) \|", page, re.M) for name in re.findall(r"`kgpt2\.(\w+)`", row)}
+    assert named == set(kgpt2.__all__)

@@ -74,10 +74,12 @@ def command(
 
     texts = Prompts(prompt, prompts_file, settings.says_what_to_write)
     writing_texts.require_sense(settings, streaming, as_json, out, resume)
+    context = click.get_current_context()
+    writing_texts.say_unused(settings, context)
     claim({"--out": out}, [prompts_file], RECORD)
     choose_runtime(dtype, runtime)
     checkpoint = read_noted(model, described)
-    settings = writing_texts.with_form(prompt, settings, checkpoint, click.get_current_context(), streaming)
+    settings = writing_texts.with_form(prompt, settings, checkpoint, context, streaming)
     total = writing_texts.look_over(texts, checkpoint, settings, verbose, model)
     asked = {"model": model, "dtype": dtype, "runtime": runtime, "base": described[1], **described[0].named()}
     part = writing_texts.open_out(out, resume, settings, asked, as_json, texts)

@@ -45,6 +45,14 @@ def require_sense(settings: Settings, streaming: bool, as_json: bool, out: str |
         raise RequestError("--resume: needs the --out FILE that it goes on with")
 
 
+def say_unused(settings: Settings, context: click.Context) -> None:
+    """Notes the options that were given and change nothing with this sampler."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in settings.unused:
+            say(f"note: {parameter.opts[0]} changes nothing with --sampler {settings.sampler}")
+
+
 def with_form(
     prompts: Sequence[str], settings: Settings, checkpoint: Checkpoint, context: click.Context, streaming: bool
 ) -> Settings:

@@ -13,6 +13,35 @@ from kgpt2.config.yaml_text import read_yaml
 from kgpt2.errors import RequestError, escaped, quoted
 from kgpt2.files import read_text
 
+# What Keras, transformers' TrainingArguments and LoRA, and the articles' scripts call keys otherwise.
+_ELSEWHERE = {
+    "block_size": "sequence_length",
+    "eval_steps": "validate_every",
+    "gradient_accumulation_steps": "accumulate",
+    "lora_alpha": "alpha",
+    "lr": "learning_rate",
+    "lr_scheduler_type": "schedule",
+    "max_grad_norm": "clip_norm",
+    "max_length": "sequence_length",
+    "max_steps": "steps",
+    "model_name_or_path": "preset",
+    "n_ctx": "sequence_length",
+    "n_embd": "width",
+    "n_head": "heads",
+    "n_layer": "layers",
+    "num_train_epochs": "epochs",
+    "patience": "early_stopping",
+    "per_device_train_batch_size": "batch_size",
+    "r": "rank",
+    "save_steps": "checkpoint_every",
+    "save_total_limit": "keep_checkpoints",
+    "target_modules": "targets",
+    "train_file": "source",
+    "validation_file": "validation",
+    "validation_split": "validation",
+    "warmup_ratio": "warmup",
+}
+
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a run configuration.
@@ -129,7 +158,8 @@ def _explain(place: str, keys: tuple[str, ...], error: Mapping[str, Any]) -> str
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         known = list(_fields_at(keys[:-1]))
-        close = difflib.get_close_matches(keys[-1], known, n=1)
+        here = _ELSEWHERE.get(keys[-1])
+        close = [here] if here in known else difflib.get_close_matches(keys[-1], known, n=1)
         if close:
             return f"{place}: unknown key; did you mean {close[0]}?"
         return f"{place}: unknown key; known keys: {', '.join(known)}"

@@ -28,6 +28,15 @@ _ELSEWHERE = {
     "top_k": "k",
     "top_p": "p",
 }
+_DRAWING = ("k", "p", "min_p", "typical_p", "temperature")
+_SEARCHING = ("beams", "length_penalty", "early_stopping")
+_UNUSED = {
+    "greedy": _DRAWING + _SEARCHING,
+    "top_k": ("p", *_SEARCHING),
+    "top_p": _SEARCHING,
+    "random": ("k", "p", *_SEARCHING),
+    "beam": _DRAWING,
+}
 # What a Chinese writer calls the values of settings, and of options and keys of the same names.
 CHINESE: dict[str, dict[str, str]] = {
     "tones": {"严": "strict", "嚴": "strict", "唐": "tang", "宽": "loose", "寬": "loose", "不拘": "off"},
@@ -222,6 +231,16 @@ class Settings:
         ):
             if not self.has_form and getattr(self, name) not in free:
                 raise RequestError(f"{name}: belongs to a form, so add one, such as form 七绝")
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The settings that this sampler does not look at.
+
+        Example:
+            >>> Settings(sampler="beam").unused
+            ('k', 'p', 'min_p', 'typical_p', 'temperature')
+        """
+        return _UNUSED[self.sampler]
 
     @property
     def says_what_to_write(self) -> bool:

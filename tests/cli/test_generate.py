@@ -76,6 +76,22 @@ def test_prompts_from_stdin(kgpt2, chinese_preset, monkeypatch):
     assert result.out.startswith("春眠")
 
 
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [
+        (["--sampler", "greedy", "--k", "5", "--temperature", "2"], ["--k", "--temperature"]),
+        (["--sampler", "top_k", "--k", "5", "--p", "0.5"], ["--p"]),
+        (["--sampler", "random", "--beams", "2", "--min-p", "0.1"], ["--beams"]),
+        (["--sampler", "beam", "--beams", "2", "--typical-p", "0.5"], ["--typical-p"]),
+        (["--k", "5", "--p", "0.5", "--min-p", "0.1"], []),
+    ],
+)
+def test_an_option_that_the_sampler_does_not_look_at_is_said(kgpt2, chinese_preset, options, idle):
+    done = kgpt2("generate", "春", "--model", chinese_preset, *options, "--max-new-tokens", "2")
+    assert done.status == 0
+    assert [line.split()[1] for line in done.err.splitlines() if "changes nothing" in line] == idle
+
+
 def test_lengths(kgpt2, chinese_preset):
     arguments = ["generate", "春眠", "--model", chinese_preset, "--json", "--sampler", "random", "--seed", "1"]
     assert len(objects(kgpt2(*arguments, "--max-length", "6"))[0]["token_ids"]) <= 6
