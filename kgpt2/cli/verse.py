@@ -54,7 +54,7 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
     """Say of TEXT, or of each line of FILE, what it keeps and breaks: its form, tones, faults, licences and rhyme."""
     from kgpt2.verse.check import check
 
-    checked = [check(one, form, rhyme or "") for one in texts_of(text)]
+    checked = [check(one, form, rhyme or "") for one in texts_of(text, form)]
     for one in checked:
         click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one, form))
 
@@ -215,7 +215,7 @@ def _hints(checked: "Checked") -> Iterator[str]:
     """What a reader may not know of what was found."""
     lines = checked.lines
     if _unruled(checked) and len(lines) == 1:
-        yield "one line: a poem is written on one line of a file, with marks between its lines"
+        yield "one line: marks, spaces or line ends part the lines of a poem"
     if _unruled(checked) and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
         yield "two lines: --form 对联 checks them as a couplet"
     ends = {line.tones[-1] for line in lines[1::2]}

@@ -1,6 +1,7 @@
 """`kgpt2 verse`: texts against the rules, forms and rhymes."""
 
 import json
+import re
 
 import click
 import pytest
@@ -28,7 +29,7 @@ def test_a_text_in_json_and_as_people_read_it(kgpt2):
         (["春风得意马蹄疾，一日看尽长安花"], "7，7: no rules were checked: no 绝句, 律诗", "not regulated"),
         (["海内存知己，天涯若比邻"], "two lines: --form 对联 checks them as a couplet", "not regulated"),
         (["海内存知己，天涯若比邻", "--form", "对联"], "对联: regulated", "no rules"),
-        (["白日依山尽"], "one line: a poem is written on one line of a file", "two lines"),
+        (["白日依山尽"], "one line: marks, spaces or line ends part", "two lines"),
         (["江南好，风景旧曾谙。"], "3，5。: no rules were checked", "two lines"),
         (["关关雎鸠，在河之洲。窈窕淑女，君子好逑。"], "四言: no rules were checked", "not regulated"),
         (["春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"], "such as 仄韵古绝", "no rules"),
@@ -97,9 +98,17 @@ DREAM = "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕�
         "\n".join(STORK.replace("，", "，\n").replace("。", "。\n").split()) + f"\n\n{POEM}\n",
         f"# 唐诗\n\n《登鹳雀楼》\n{STORK}\n《渭城曲》{POEM}\n",
         f"登鹳雀楼：{STORK}\n渭城曲: {POEM}",
+        "\n\n".join(poem.replace("。", "。\n").strip() for poem in (STORK, POEM)),
+        f"登鹳雀楼\n王之涣\n{STORK}\n\n渭城曲 王维\n{POEM}",
+        "\n\n".join(f"渭城曲\n王维（699—761）\n{poem.replace('。', '。' + chr(10)).strip()}" for poem in (STORK, POEM)),
+        "登鹳雀楼\n王之涣\n" + re.sub("[，。]", "\n", STORK) + "\n渭城曲\n" + re.sub("[，。]", "\n", POEM),
+        re.sub("[，。]", " ", STORK) + "\n" + re.sub("[，。]", "\u3000", POEM),
         "# 一句一行\n" + STORK.replace("，", "，\n").replace("。", "。\n") + "\n" + POEM.replace("，", "，\n"),
     ],
-    ids=["a line", "a line and lines", "titles", "colons", "lines"],
+    ids=[
+        *("a line", "a line and lines", "titles", "colons", "couplets", "titles above", "titles above couplets"),
+        *("lines without marks", "spaces", "lines"),
+    ],
 )
 def test_how_a_file_may_be_written(kgpt2, tmp_path, written):
     file = tmp_path / "poems.txt"
@@ -108,9 +117,26 @@ def test_how_a_file_may_be_written(kgpt2, tmp_path, written):
     assert [one["text"] for one in found] == [STORK, POEM]
 
 
+def test_what_is_a_text_depends_on_the_form(kgpt2, tmp_path):
+    file = tmp_path / "couplets.txt"
+    file.write_text(
+        "春联\n春满人间百花吐艳\n福临小院四季常安\n\n又是一年芳草绿，依然十里杏花红。\n海内存知己，天涯若比邻。\n",
+        "utf-8",
+    )
+    found = [json.loads(line) for line in kgpt2("verse", "check", file, "--form", "对联", "--json").out.splitlines()]
+    assert [(one["form"], len(one["lines"])) for one in found] == [("对联", 2)] * 3
+    assert found[0]["text"] == "春满人间百花吐艳，福临小院四季常安。"
+    # Prose stays a text a line, a title alone is looked at as it stands, and one between poems is none.
+    file.write_text(f"春天来了\n花开了，我很高兴。\n\n渔歌子\n\n{STORK}\n渭城曲\n{POEM}\n", "utf-8")
+    found = [json.loads(line)["text"] for line in kgpt2("verse", "check", file, "--json").out.splitlines()]
+    assert found == ["春天来了", "花开了，我很高兴。", "渔歌子", STORK, POEM]
+
+
 @pytest.mark.parametrize(
     ("typed", "text"),
     [
+        ("登鹳雀楼 白日依山尽 黄河入海流 欲穷千里目 更上一层楼", STORK),
+        (f"登鹳雀楼\n王之涣\n{STORK}", STORK),
         (f"《如梦令》{DREAM}", DREAM),
         (f"如梦令：{DREAM}", DREAM),
         # A colon within a poem parts no title from it.
