@@ -79,7 +79,7 @@ def _whole(lines: Sequence[str], form: str) -> str:
     parts = [part for line in lines for part in line.split()] if unmarked else list(lines)
     if sum(map(len, parts)) > _LONGEST:
         return ""
-    for above in range(min(_ABOVE + 1, len(parts) - 1)):
+    for above in range(min(_ABOVE, len(parts) - 1 - unmarked) + 1):
         if not all(map(_UNMARKED.fullmatch, parts[:above])):
             break
         rest = parts[above:]
