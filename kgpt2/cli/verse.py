@@ -188,14 +188,9 @@ def _shown(checked: "Checked", form: str = "") -> str:
 
 
 def _verdict(checked: "Checked") -> str:
-    if _unruled(checked):
+    if not checked.is_ruled:
         return told("no rules were checked: no 绝句, 律诗, 排律, 对联 or known 词牌 has these lines")
     return told("regulated" if checked.regulated else "not regulated")
-
-
-def _unruled(checked: "Checked") -> bool:
-    """Whether there were no rules to hold the text to."""
-    return not checked.regulated and not checked.faults and not any(line.type for line in checked.lines)
 
 
 def _where(fault: "Fault", checked: "Checked", form: str) -> str:
@@ -214,9 +209,9 @@ def _where(fault: "Fault", checked: "Checked", form: str) -> str:
 def _hints(checked: "Checked") -> Iterator[str]:
     """What a reader may not know of what was found."""
     lines = checked.lines
-    if _unruled(checked) and len(lines) == 1:
+    if not checked.is_ruled and len(lines) == 1:
         yield "one line: marks, spaces or line ends part the lines of a poem"
-    if _unruled(checked) and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
+    if not checked.is_ruled and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
         yield "two lines: --form 对联 checks them as a couplet"
     ends = {line.tones[-1] for line in lines[1::2]}
     if len(lines) >= 4 and lines[0].type and ends == {"仄"}:

@@ -68,6 +68,11 @@ class Checked:
     rhyme: Rhyme
     faults: tuple[Fault, ...]
 
+    @property
+    def is_ruled(self) -> bool:
+        """Whether there were rules to hold the text to: those of a form that its lines have, or that was asked for."""
+        return self.regulated or bool(self.faults) or any(line.type for line in self.lines)
+
     def _repr_html_(self) -> str:
         from kgpt2.verse.coloured import as_html
 

@@ -25,7 +25,8 @@ def as_html(checked: Checked) -> str:
         >>> page.count("<ruby"), "五绝" in page
         (20, True)
     """
-    verdict = "regulated" if checked.regulated else "not regulated"
+    held = "not regulated" if checked.is_ruled else "no rules checked"
+    verdict = "regulated" if checked.regulated else held
     rhyme = f", {checked.rhyme.name}" if checked.rhyme.name else ""
     head = f"<div><strong>{html.escape(checked.form)}</strong> {verdict}{html.escape(rhyme)}</div>"
     lines = (_line(number, line, checked.faults) for number, line in enumerate(checked.lines, 1))

@@ -25,6 +25,11 @@ def test_a_fault_is_underlined_at_its_place():
     assert "wavy" not in check("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。")._repr_html_()
 
 
+def test_a_text_that_was_held_to_no_rules_breaks_none():
+    assert "no rules checked" in check("春天的花开了，我很高兴")._repr_html_()
+    assert "not regulated" in check("白日依山尽，黄河入海去。欲穷千里目，更上一层楼。")._repr_html_()
+
+
 def test_what_is_shown_is_escaped_and_well_formed():
     found = check(POEM)
     bad = "<script>&"
