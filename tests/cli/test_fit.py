@@ -58,7 +58,7 @@ def test_a_writing_that_the_model_does_not_know_is_said(kgpt2, tmp_path, chinese
     (tmp_path / "a.txt").write_text("αβγδε ζηθ\n" * 5, "utf-8")
     overrides = [f"model.preset={chinese_preset}", f"data.source={tmp_path / 'a.txt'}", "model.sequence_length=32"]
     options = [flag for override in overrides for flag in ("-o", override)]
-    done = kgpt2("fit", ROOT / "configs/quickstart.yaml", *options, "--dry-run", "--json")
+    done = kgpt2("fit", ROOT / "configs/quickstart.yaml", *options, "--out", tmp_path / "run", "--dry-run", "--json")
     assert "the model does not know this writing" in "\n".join(json.loads(done.out)["notes"])
 
 
