@@ -14,8 +14,10 @@ INTEL = (*AMD, "amx_int8", "amx_bf16")
 @pytest.mark.parametrize(
     ("dtype", "features", "how"),
     [
-        ("float32", INTEL, Decoding("float32", "f32", 0)),
-        ("bfloat16", AMD, Decoding("float32", "bf16", 0)),
+        ("float32", AMD, Decoding("float32", "f32", 0, 1)),
+        ("float32", INTEL, Decoding("float32", "f32", 0, 4)),
+        ("bfloat16", AMD, Decoding("float32", "bf16", 0, 1)),
+        ("bfloat16", INTEL, Decoding("float32", "bf16", 0, 1)),
         ("int8", AVX2, Decoding("int8", "f32", 0)),
         ("int8", AMD, Decoding("int8", "f32", 64)),
         ("int8", INTEL, Decoding("int8", "f32", 64)),

@@ -1,4 +1,4 @@
-"""A decoding step of OpenVINO by weights, precision and how activations are rounded.
+"""A decoding step of OpenVINO by weights, precision, how activations are rounded, and pieces of a matrix.
 
 GPT-2 base, random weights, a vocabulary of 21,128; prints a line each: milliseconds, the median of the rounds, which
 are interleaved.
@@ -23,6 +23,7 @@ from kgpt2.processor import Decoding
 
 HOW = [
     Decoding("float32", "f32"),
+    Decoding("float32", "f32", pieces=4),
     Decoding("float32", "bf16"),
     *(
         Decoding(weights, precision, group)
@@ -50,9 +51,8 @@ def main() -> None:
                 for how, one in runtimes.items():
                     times[how].append(step_seconds(one, batch))
             for how, found in times.items():
-                print(
-                    f"{batch:3} rows  {how.weights:8} {how.precision:5} {how.group:3} {1e3 * np.median(found):7.2f} ms"
-                )
+                name = f"{how.weights:8} {how.precision:5} {how.group:3} {how.pieces:3}"
+                print(f"{batch:3} rows  {name} {1e3 * np.median(found):7.2f} ms")
 
 
 def prepare(checkpoint: Checkpoint, how: Decoding) -> OpenVinoRuntime:

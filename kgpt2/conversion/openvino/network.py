@@ -20,6 +20,7 @@ class Network:
         weights: how matrices are kept: float32, stored (as the arrays are), int8 (a scale for each output) or int4 (a
             scale and an offset for each `GROUP` inputs; embedding and output layer int8).
         cache: names of the variables of a block's keys and values, with a place for its number.
+        pieces: that each matrix of a block is multiplied in, one after the other.
 
     Attributes:
         assigned: what writes the cache; a graph names it among its sinks.
@@ -31,9 +32,10 @@ class Network:
         arrays: Mapping[str, np.ndarray],
         weights: str,
         cache: tuple[str, str] = ("key{}", "value{}"),
+        pieces: int = 1,
     ):
         self.assigned: list[ov.Node] = []
-        self._shape, self._arrays, self._weights, self._cache = shape, arrays, weights, cache
+        self._shape, self._arrays, self._weights, self._cache, self._pieces = shape, arrays, weights, cache, pieces
         self._heads, self._head = shape.num_heads, shape.hidden_dim // shape.num_heads
         self._embedding = self._matrix(arrays["wte.weight"], "int8" if weights == "int4" else weights)
 
@@ -95,8 +97,10 @@ class Network:
         return op.add(op.multiply(normed, self._floats(scale)), self._floats(shift))
 
     def _linear(self, hidden: Any, name: str) -> Any:
-        matrix = self._matrix(self._arrays[f"{name}.weight"].T, self._weights)
-        return op.add(op.matmul(hidden, matrix, False, True), self._floats(self._arrays[f"{name}.bias"]))
+        pieces = np.array_split(self._arrays[f"{name}.weight"].T, self._pieces)
+        products = [op.matmul(hidden, self._matrix(piece, self._weights), False, True) for piece in pieces]
+        product = op.concat(products, -1) if len(products) > 1 else products[0]
+        return op.add(product, self._floats(self._arrays[f"{name}.bias"]))
 
     def _floats(self, array: np.ndarray) -> Any:
         return _stored(array) if self._weights == "stored" else floats(array)

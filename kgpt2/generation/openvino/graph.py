@@ -16,7 +16,7 @@ from kgpt2.conversion.openvino.network import Network, parameter
 REVISION = 1
 
 
-def build_graph(shape: Shape, arrays: Mapping[str, np.ndarray], weights: str) -> ov.Model:
+def build_graph(shape: Shape, arrays: Mapping[str, np.ndarray], weights: str, pieces: int = 1) -> ov.Model:
     """The network with its weights.
 
     Inputs: `token_ids` and `positions` int32 `(rows, length)`; `mask` float32 `(rows, 1, length, cached + length)`,
@@ -26,14 +26,14 @@ def build_graph(shape: Shape, arrays: Mapping[str, np.ndarray], weights: str) ->
     Args:
         shape: the network.
         arrays: the tensors of `Shape.tensors`.
-        weights: how matrices are kept, as `Network` has it.
+        weights, pieces: how matrices are kept and multiplied, as `Network` has it.
     """
     token_ids = parameter("token_ids", [-1, -1], Type.i32)
     positions = parameter("positions", [-1, -1], Type.i32)
     mask = parameter("mask", [-1, 1, -1, -1], Type.f32)
     rows = parameter("rows", [-1], Type.i32)
     tail = parameter("tail", [1], Type.i32)
-    network = Network(shape, arrays, weights)
+    network = Network(shape, arrays, weights, pieces=pieces)
     hidden = network.hidden(token_ids, positions, mask, rows)
     # Logits of the positions asked for alone: the product with the vocabulary is the widest of the network.
     start = op.multiply(tail, op.constant(np.array([-1], np.int32)))

@@ -110,7 +110,8 @@ class OpenVinoRuntime:
             except RuntimeError:
                 compiled_cache.drop(key)  # broken, or of another build: made anew below
         with checkpoint.open_weights() as tensors:
-            graph = build_graph(checkpoint.shape, dict(read_all(tensors, str(checkpoint.folder))), how.weights)
+            arrays = dict(read_all(tensors, str(checkpoint.folder)))
+            graph = build_graph(checkpoint.shape, arrays, how.weights, how.pieces)
         compiled = core.compile_model(graph, "CPU", settings)
         self.compilations += 1
         compiled_cache.store(key, compiled.export_model())
