@@ -29,8 +29,16 @@ def told(message: str) -> str:
     Args:
         message: in English, values put in; of one or several lines.
     """
-    if not is_chinese():
-        return message
+    return in_chinese(message) if is_chinese() else message
+
+
+def in_chinese(message: str) -> str:
+    """A message in Chinese, whatever the locale, as far as the catalogue has it.
+
+    Example:
+        >>> in_chinese("k: 0 will not do, it must be 1 or more for top_k")
+        'k：0 不行，须为1 or more for top_k'
+    """
     for prefix, chinese in _PREFIXES.items():
         if message.startswith(prefix):
             return chinese + _chinese(message.removeprefix(prefix))

@@ -201,7 +201,7 @@ def _add_page(application: FastAPI) -> None:
 def _add_errors(application: FastAPI) -> None:
     @application.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:
-        return error.response()
+        return error.response(request.headers)
 
     @application.exception_handler(Left)
     async def left(request: Request, error: Left) -> Response:
@@ -210,19 +210,19 @@ def _add_errors(application: FastAPI) -> None:
     @application.exception_handler(Kgpt2Error)
     async def ours(request: Request, error: Kgpt2Error) -> Response:
         if isinstance(error, RequestError):
-            return refusals.of_error(str(error)).response()
-        return Refusal(500, str(error)).response()
+            return refusals.of_error(str(error)).response(request.headers)
+        return Refusal(500, str(error)).response(request.headers)
 
     @application.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return refusals.of_validation(list(error.errors())).response()
+        return refusals.of_validation(list(error.errors())).response(request.headers)
 
     @application.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         said = {404: f"there is nothing at {escaped(request.url.path)}", 405: "this method is not for this address"}
         message = said.get(error.status_code, str(error.detail))
-        return Refusal(error.status_code, message, headers=dict(error.headers or {})).response()
+        return Refusal(error.status_code, message, headers=dict(error.headers or {})).response(request.headers)
 
     @application.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        return Refusal(500, "this is unexpected; the server's log says what happened").response()
+        return Refusal(500, "this is unexpected; the server's log says what happened").response(request.headers)

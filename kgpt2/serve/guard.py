@@ -66,10 +66,10 @@ class Guard:
             self._require_key(path, headers)
             body = await asyncio.wait_for(self._body(receive), self._limits.body_seconds)
         except Refusal as refusal:
-            await refusal.response()(scope, receive, send)
+            await refusal.response(headers)(scope, receive, send)
         except TimeoutError:
             slow = Refusal(408, f"the body did not arrive within {self._limits.body_seconds:g} s", code="timeout")
-            await slow.response()(scope, receive, send)
+            await slow.response(headers)(scope, receive, send)
         except _Gone:
             pass
         else:

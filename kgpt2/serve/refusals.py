@@ -2,15 +2,16 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse
 
 from kgpt2.errors import escaped, near
+from kgpt2.language import in_chinese
 from kgpt2.serve.asking import KEYS, NAMES
 
-_PARAM = re.compile(r"(?:--)?([a-z_]+)[\[: ]")
+_PARAM = re.compile(r"(?:--)?([a-z_]+)[\[:： ]")
 
 
 @dataclasses.dataclass
@@ -23,6 +24,7 @@ class Refusal(Exception):
         param: the key of the request that it is about.
         code: a word for programs.
         headers: of the answer.
+        chinese: the message in Chinese; "": what the catalogue makes of it.
     """
 
     status: int
@@ -30,16 +32,26 @@ class Refusal(Exception):
     param: str | None = None
     code: str | None = None
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    chinese: str = ""
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """OpenAI's object."""
+    def body(self, languages: str = "") -> dict[str, Any]:
+        """OpenAI's object.
+
+        Args:
+            languages: that the reader wants, as HTTP's Accept-Language has them: Chinese where it comes first.
+
+        Example:
+            >>> Refusal(400, "k: there is no such setting").body("zh-CN,en")["error"]["message"]
+            'k：没有这项设置'
+        """
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+        chinese = languages.lower().startswith("zh")
+        message = (self.chinese or in_chinese(self.message)) if chinese else self.message
+        return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code}}
 
-    def response(self) -> JSONResponse:
-        """The answer."""
-        return JSONResponse(self.body, self.status, self.headers)
+    def response(self, headers: Mapping[str, str]) -> JSONResponse:
+        """The answer to a request with these headers."""
+        return JSONResponse(self.body(headers.get("accept-language", "")), self.status, self.headers)
 
 
 def busy() -> Refusal:
@@ -53,14 +65,17 @@ def of_error(message: str) -> Refusal:
     """A `RequestError`, its settings called as the request calls them.
 
     Example:
-        >>> of_error("k: 0 will not do").body["error"]["param"]
+        >>> of_error("k: 0 will not do").body()["error"]["param"]
         'top_k'
     """
     match = _PARAM.match(message)
     param = NAMES.get(match[1], match[1]) if match else None
     if param not in KEYS:
         return Refusal(400, message)
-    return Refusal(400, f"{param}{message[match.end() - 1 :]}" if match else message, param)
+    english, chinese = (
+        _PARAM.sub(lambda name: f"{param}{name[0][-1]}", said, 1) for said in (message, in_chinese(message))
+    )
+    return Refusal(400, english, param, chinese=chinese)
 
 
 def of_validation(errors: Sequence[dict[str, Any]]) -> Refusal:

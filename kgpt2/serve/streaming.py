@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -98,25 +99,27 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
+        languages = Headers(scope=scope).get("accept-language", "")
         try:
-            await while_read(self._send(send), receive, self._seconds)
+            await while_read(self._send(send, languages), receive, self._seconds)
         except Left:
             pass
         except Refusal as refusal:  # the head of the answer has been sent: its reader may still see this
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_send_event(send, refusal.body), 1)
+                await asyncio.wait_for(_send_event(send, refusal.body(languages)), 1)
                 await send({"type": "http.response.body", "body": b""})
         finally:
             self._job.cancel()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, languages: str) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async for _ in _news(self._job):
                 if pieces := b"".join(map(_event, self._pieces())):
                     await send({"type": "http.response.body", "body": pieces, "more_body": True})
         except Exception:
-            await _send_event(send, Refusal(500, "the computation failed; the server's log says why").body)
+            failure = Refusal(500, "the computation failed; the server's log says why")
+            await _send_event(send, failure.body(languages))
         else:
             options = self._work.asked.stream_options
             if options and options.include_usage:

@@ -60,7 +60,10 @@ def test_what_is_refused_is_told(opened):
     page.locator("#verse-form input[name=prompt]").fill("春风春风春风春风")
     page.locator("#verse-form button[type=submit]").click()
     page.wait_for_selector("#verse-status.wrong")
-    assert "does not fit the form" in page.locator("#verse-status").inner_text()
+    assert "第 1 句第 7 字后是 '风'" in page.locator("#verse-status").inner_text()
+    page.locator("#language").click()
+    page.locator("#verse-form button[type=submit]").click()
+    page.wait_for_selector("#verse-status.wrong:has-text('does not fit the form')")
 
 
 def test_a_fuller_search(opened, lm):

@@ -140,6 +140,29 @@ def test_what_is_wrong_is_told_as_openai_tells_it(client, asked, param, message)
     assert refused.value.body["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"prompt": "春", "kk": 1}, "kk：没有这项设置"),
+        ({"prompt": "春", "top_k": -1}, "top_k：-1 不行，须为从 0 到"),
+        ({"prompt": "春", "form": "七言"}, "既不是已知的体裁"),
+        ({"prompt": "春", "max_tokens": 10**6}, "max_tokens：1,000,000 不行，此服务器最多"),
+        ({"prompt": ["春"] * 10**4}, "prompt：一次请求 10,000 篇，此服务器最多"),
+    ],
+)
+def test_a_reader_of_chinese_is_answered_in_chinese(http, asked, words):
+    spoken = {languages: _told(http, asked, languages) for languages in ("zh-CN,zh;q=0.9,en;q=0.8", "en,zh;q=0.5", "")}
+    chinese, english, unsaid = spoken.values()
+    assert words in chinese
+    assert english == unsaid != chinese
+
+
+def _told(http, asked, languages):
+    answer = http.post("/v1/completions", json=asked, headers={"Accept-Language": languages})
+    assert answer.status_code == 400
+    return answer.json()["error"]["message"]
+
+
 def test_models(client):
     assert [one.id for one in client.models.list()] == ["mini_zh"]
     with pytest.raises(openai.NotFoundError, match="mini_zh is"):

@@ -91,7 +91,11 @@ async function keyAsked() {
 
 export async function ask(path, body, signal) {
   const key = sessionStorage.getItem("kgpt2-key");
-  const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
+  const headers = {
+    "Content-Type": "application/json",
+    "Accept-Language": language,
+    ...(key && { Authorization: `Bearer ${key}` }),
+  };
   const request = body ? { method: "POST", body: JSON.stringify(body) } : {};
   const answer = await fetch(path, { ...request, headers, signal });
   if (answer.status === 401) {
