@@ -24,6 +24,7 @@ from kgpt2.verse.sounds import (
     SYSTEMS,
     System,
     end_tone_of,
+    is_taken_for,
     liberties,
     neighbours,
     rhymes_of,
@@ -85,8 +86,9 @@ def check(text: str, form: str = "", rhyme: System | str = "") -> Checked:
     licences: list[tuple[str, ...]] = [()] * len(words)
     sides_meet = is_couplet(shape) and len({len(word) for word in words[-1:] + words[len(words) // 2 - 1 :][:1]}) == 1
     if has_types:
-        kinds, found = _types(tuple(words), system, rhyme != "off" and not is_couplet(shape))
+        kinds, found = _types(tuple(words), system, rhyme != "off", is_couplet(shape))
         faults += found
+        faults += _turned_ends(words, system) if is_couplet(shape) else []
         licences = _licences(words, kinds, system)
         if len(words) == 4 and [(fault.kind, fault.line) for fault in found] == [("失粘", 3)]:
             licences[2] += ("折腰",)
@@ -184,13 +186,15 @@ def _broken(word: str, kind: str, system: System) -> tuple[str, tuple[int, ...]]
     return min(found, key=lambda one: len(one[1]))
 
 
-def _types(words: tuple[str, ...], system: System, rhymed: bool) -> tuple[str, list[Fault]]:
+def _types(words: tuple[str, ...], system: System, rhymed: bool, sides: bool) -> tuple[str, list[Fault]]:
     """The types of the lines that leave the least to be faulted, and the faults.
 
-    A first line may end in a character of both tones: its rhyme settles which.
+    A first line may end in a character of both tones: its rhyme settles which. The first of two `sides`, a couplet's,
+    ends obliquely.
     """
     found = []
-    for first in _FIRST:
+    rhymed = rhymed and not sides
+    for first in _FIRST[:1] if sides else _FIRST:
         weight, kinds = _way(words, first, system)
         faulty = rhymed and any(fault.line == 1 for fault in _rhyme(words, kinds, system).faults)
         found.append((weight + faulty, kinds))
@@ -266,6 +270,15 @@ def _form_faults(words: Sequence[str], form: Form, system: System) -> list[Fault
             if slot.given not in ("", sign) or (tone and not tone & slot.tone):
                 faults.append(Fault("形式", number, place, sign))
     return faults
+
+
+def _turned_ends(words: Sequence[str], system: System) -> list[Fault]:
+    """Sides whose last character has both tones, and is usually read in the one that does not belong there."""
+    return [
+        Fault("出律", number, len(word), word[-1])
+        for number, word, wrong in ((1, words[0], LEVEL), (2, words[1], OBLIQUE))
+        if tone_of(word[-1], system) == ANY and is_taken_for(wrong, word[-1], system)
+    ]
 
 
 def _couplet_faults(words: Sequence[str], system: System) -> list[Fault]:

@@ -19,7 +19,7 @@ from kgpt2.verse.placing import place_words
 from kgpt2.verse.repeating import with_repeats
 from kgpt2.verse.rhyming import RhymeSet, Rhyming, with_rhyme_words
 from kgpt2.verse.rules import Need, Rules, Supply
-from kgpt2.verse.sounds import ANY, TONE_NAMES, System, families
+from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, TONE_NAMES, System, families
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Plans:
         without: characters that the form gives, and that may stand nowhere else.
         words: what the text is to hold, where there is room for it.
         once: no character comes twice.
+        ends: open places that end a line, where, without a rhyme, no reader may take one tone for the other.
     """
 
     form: Form
@@ -47,6 +48,7 @@ class Plans:
     without: str = ""
     words: tuple[str, ...] = ()
     once: bool = False
+    ends: frozenset[int] = frozenset()
 
     @property
     def length(self) -> int:
@@ -67,6 +69,8 @@ class Plans:
             _need(slot, slot.tone & tones.get(place, ANY), names.get(place, ""), self.system, self.without)
             for place, slot in list(enumerate(self.form))[self.begun :]
         ]
+        for place in self.ends - names.keys():
+            needs[place - self.begun] = dataclasses.replace(needs[place - self.begun], ends=True)
         placed = place_words(self.words, self.form, needs, draw)
         for place, sign in placed.items():
             needs[place - self.begun] = Need(sign)
@@ -129,7 +133,15 @@ def plan(rules: Rules, text: str, supply: Supply) -> Plans:
     sets = [found[number][0] for number in good]
     without = "" if rules.repeats else "".join(sorted({slot.given for slot in form[len(text) :]}))
     words = tuple(word for word in rules.words if word not in text and all(supply(Need(sign)) for sign in word))
-    return Plans(form, len(text), ways, sets, rules.system, tuple(notes), without, words, not rules.repeats)
+    ends = _clear_ends(form, len(text), rules.system, supply)
+    return Plans(form, len(text), ways, sets, rules.system, tuple(notes), without, words, not rules.repeats, ends)
+
+
+def _clear_ends(form: Form, begun: int, system: System, supply: Supply) -> frozenset[int]:
+    """The open ends of lines; none where the vocabulary is too small to be choosy."""
+    if any(supply(Need(tone=tone, system=system, ends=True)) < len(form) for tone in (LEVEL, OBLIQUE)):
+        return frozenset()
+    return frozenset(line[-1] for line in lines_of(form) if line[-1] >= begun)
 
 
 def _require_supply(form: Form, begun: int, patterns: Sequence[Pattern], rules: Rules, supply: Supply) -> None:

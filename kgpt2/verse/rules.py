@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from kgpt2.verse.han import is_han
 from kgpt2.verse.meter import Tones
-from kgpt2.verse.sounds import ANY, System, end_tone_of, rhyme_system, rhymes_of, tone_of
+from kgpt2.verse.sounds import ANY, System, end_tone_of, is_taken_for, rhyme_system, rhymes_of, tone_of
 from kgpt2.verse.tunes import tune_pattern
 
 
@@ -59,6 +59,7 @@ class Need:
         system: the tables to go by.
         without: characters that will not do, because they have places of their own.
         back: the same as so many places before; 0: what the others say.
+        ends: it ends a line that does not rhyme, so no reader must take it for a rhyme that fails.
 
     Example:
         >>> from kgpt2.verse.sounds import LEVEL
@@ -72,6 +73,7 @@ class Need:
     system: System = "pingshui"
     without: str = ""
     back: int = 0
+    ends: bool = False
 
     def allows(self, sign: str) -> bool:
         """Whether a character or mark will do."""
@@ -81,6 +83,8 @@ class Need:
             return False
         if self.rhyme:
             return self.rhyme in rhymes_of(sign, self.tone, self.system)
+        if self.ends and self.tone != ANY:
+            return is_taken_for(self.tone, sign, self.system)
         return self.tone == ANY or bool(tone_of(sign, self.system) & self.tone)
 
 

@@ -34,6 +34,8 @@ _NEIGHBOURS = (
 )
 # What verse says counts from so many uses on; what has a smaller share of them is noise.
 _TONE_USES, _RHYME_USES, _SHARE = 20, 15, 0.03
+# How many times as often as the other a tone is used that a reader takes for granted.
+_SELDOM = 4
 # Which share of a character's rhymes makes a neighbour of its own rhyme customary.
 _CUSTOM = 0.25
 
@@ -60,6 +62,24 @@ def tone_uses(character: str) -> tuple[int, int]:
         True
     """
     return _uses().get(character, (0, 0))
+
+
+def is_taken_for(tone: int, character: str, system: System = "pingshui") -> bool:
+    """Whether a reader takes a character for one of this tone where no rhyme tells: it has no other, or seldom.
+
+    Args:
+        tone: LEVEL or OBLIQUE.
+        character: one character.
+        system: the tables to go by; how often verse has each tone is counted once, for all of them.
+
+    Example:
+        >>> is_taken_for(OBLIQUE, "过"), is_taken_for(OBLIQUE, "笼"), is_taken_for(OBLIQUE, "看")
+        (True, False, False)
+    """
+    both = tone_of(character, system) == ANY or (tone == OBLIQUE and rhymes_of(character, LEVEL, system))
+    level, oblique = tone_uses(character)
+    usual, other = (level, oblique) if tone == LEVEL else (oblique, level)
+    return bool(tone_of(character, system) & tone) and (not both or usual > _SELDOM * other)
 
 
 def end_tone_of(character: str, system: System = "pingshui") -> int:
