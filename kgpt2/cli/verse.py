@@ -12,7 +12,7 @@ from kgpt2.cli.console import debug_option, json_option, styled
 from kgpt2.cli.help import Group
 from kgpt2.cli.options import Choice
 from kgpt2.cli.verse_texts import texts_of
-from kgpt2.errors import RequestError, quoted
+from kgpt2.errors import RequestError, escaped, quoted
 from kgpt2.language import told
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
     """Say of TEXT, or of each line of FILE, what it keeps and breaks: its form, tones, faults, licences and rhyme."""
     from kgpt2.verse.check import check
 
-    checked = [check(one, form, rhyme or "") for one in texts_of(text, form)]
-    for one in checked:
-        click.echo(json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one, form))
+    checked = [(one.heading, check(one.verse, form, rhyme or "")) for one in texts_of(text, form)]
+    for heading, one in checked:
+        report = json.dumps(dataclasses.asdict(one), ensure_ascii=False) if as_json else _shown(one, form, heading)
+        click.echo(report)
 
 
 @command.command("rhymes")
@@ -162,15 +163,16 @@ def _lines_shown(name: str, form: "Form") -> Iterator[str]:
         yield told(f"one of {count} variants: {name.rstrip('0123456789')}1 to {count}")
 
 
-def _shown(checked: "Checked", form: str = "") -> str:
+def _shown(checked: "Checked", form: str = "", heading: str = "") -> str:
     """A text as people read it: under each line its tones, both in the colours of the tones on a terminal.
 
     Args:
         checked: what was found.
         form: the form that was asked for; "": none.
+        heading: what stands above the text.
     """
     rhyme = told(f", rhyme {checked.rhyme.name}") if checked.rhyme.name else ""
-    rows = [f"{checked.form}: {_verdict(checked)}{rhyme}"]
+    rows = [*([escaped(heading)] if heading else []), f"{checked.form}: {_verdict(checked)}{rhyme}"]
     broken = {(fault.line, fault.place) for fault in checked.faults}
     for number, line in enumerate(checked.lines, 1):
         said = "、".join((*line.faults, *line.licences))
@@ -196,8 +198,11 @@ def _verdict(checked: "Checked") -> str:
 def _where(fault: "Fault", checked: "Checked", form: str) -> str:
     """Where a fault is, and of a form that does not fit, what does not."""
     from kgpt2.verse.misfit import misfit
+    from kgpt2.verse.notation import name_of
 
     if fault.kind == "形式" and not fault.place:
+        if name_of(form) == "对联":
+            return "a couplet is two sides of one length, such as 上联-下联"
         if (found := misfit([line.text for line in checked.lines], form)) is None:
             return "another form than was asked for"
         if found.line:
@@ -214,6 +219,8 @@ def _hints(checked: "Checked") -> Iterator[str]:
     if not checked.is_ruled and len(lines) == 2 and len(lines[0].text) == len(lines[1].text):
         yield "two lines: --form 对联 checks them as a couplet"
     ends = {line.tones[-1] for line in lines[1::2]}
+    if checked.form == "对联" and len(lines) == 2 and [line.tones[-1] for line in lines] == ["平", "仄"]:
+        yield "the sides may stand the wrong way round: the first ends obliquely, the second level"
     if len(lines) >= 4 and lines[0].type and ends == {"仄"}:
         yield "all even lines end obliquely: perhaps old-style verse (古体, such as 仄韵古绝), which has no such rules"
     if any("通" in line.tones for line in lines):

@@ -125,11 +125,55 @@ def test_what_is_a_text_depends_on_the_form(kgpt2, tmp_path):
     )
     found = [json.loads(line) for line in kgpt2("verse", "check", file, "--form", "对联", "--json").out.splitlines()]
     assert [(one["form"], len(one["lines"])) for one in found] == [("对联", 2)] * 3
-    assert found[0]["text"] == "春满人间百花吐艳，福临小院四季常安。"
-    # Prose stays a text a line, a title alone is looked at as it stands, and one between poems is none.
+    assert found[0]["text"] == "春满人间百花吐艳-福临小院四季常安"
+    # Prose stays a text a line, and titles between poems are none.
     file.write_text(f"春天来了\n花开了，我很高兴。\n\n渔歌子\n\n{STORK}\n渭城曲\n{POEM}\n", "utf-8")
     found = [json.loads(line)["text"] for line in kgpt2("verse", "check", file, "--json").out.splitlines()]
-    assert found == ["春天来了", "花开了，我很高兴。", "渔歌子", STORK, POEM]
+    assert found == ["春天来了", "花开了，我很高兴。", STORK, POEM]
+
+
+STREAM = "一曲新词酒一杯，去年天气旧亭台。夕阳西下几时回？\n\n无可奈何花落去，似曾相识燕归来。小园香径独徘徊。"
+MOON = """明月几时有？把酒问青天。不知天上宫阙，今夕是何年。我欲乘风归去，又恐琼楼玉宇，高处不胜寒。
+起舞弄清影，何似在人间。转朱阁，低绮户，照无眠。不应有恨，何事长向别时圆？
+人有悲欢离合，月有阴晴圆缺，此事古难全。但愿人长久，千里共婵娟。"""
+PREFACE = "丙辰中秋，欢饮达旦，大醉，作此篇。"
+BARE, PARTING = (re.sub("[，。]", "", poem) for poem in (STORK, POEM))
+
+
+@pytest.mark.parametrize(
+    ("written", "headings", "forms"),
+    [
+        (f"{BARE}\n{PARTING}\n一、登楼 王之涣\n{STORK}", ["一、登楼 王之涣"], ["五绝", "七绝", "五绝"]),
+        ("《登鹳雀楼》\n作者：王之涣\n" + re.sub("[，。]", "\n", STORK), ["《登鹳雀楼》 作者：王之涣"], ["五绝"]),
+        (f"《登鹳雀楼》\n作者：王之涣\n{STORK[:11]}", [], ["5，5"]),
+        (f"【登鹳雀楼】\n[唐] 王之涣\n{STORK[:12]}\n{STORK[12:]}", ["【登鹳雀楼】 [唐] 王之涣"], ["五绝"]),
+        (f"题目：登鹳雀楼\n作者：王之涣\n正文：\n{STORK}", ["题目：登鹳雀楼 作者：王之涣"], ["五绝"]),
+        (f"登鹳雀楼\n唐·王之涣\n\n{STORK[:12]}\n{STORK[12:]}", ["登鹳雀楼 唐·王之涣"], ["五绝"]),
+        (f"浣溪沙\n晏殊\n{STREAM}", ["浣溪沙 晏殊"], ["浣溪沙"]),
+        (f"【水调歌头】\n{PREFACE}\n{MOON}", [f"【水调歌头】 {PREFACE}"], ["水调歌头"]),
+        ("上联：海内存知己\n下联：天涯若比邻\n\n上联：海内存知己；下联：天涯若比邻", [], ["对联"] * 2),
+    ],
+    ids=["no marks", "a title", "half a poem", "brackets", "labels", "a gap", "two halves", "a preface", "sides"],
+)
+def test_poems_as_people_keep_them(kgpt2, tmp_path, written, headings, forms):
+    file = tmp_path / "poems.txt"
+    file.write_text(written, "utf-8")
+    found = [json.loads(line) for line in kgpt2("verse", "check", file, "--json").out.splitlines()]
+    assert [one["form"] for one in found] == forms
+    shown = kgpt2("verse", "check", file).out.splitlines()
+    assert [line for line in shown if line in headings] == headings
+
+
+@pytest.mark.parametrize(
+    ("first", "regulated"),
+    [
+        ("海内存知己-天涯若比邻", True),
+        ("朝辞白帝彩云间-千里江陵一日还", False),
+        ("云想衣裳花想容-春风拂槛露华浓", False),
+    ],
+)
+def test_the_first_side_of_a_couplet_ends_obliquely(kgpt2, first, regulated):
+    assert json.loads(kgpt2("verse", "check", first, "--json").out)["regulated"] is regulated
 
 
 @pytest.mark.parametrize(
