@@ -143,7 +143,7 @@ def test_the_compiled_loop_takes_the_tokens_of_the_stepped_one_and_compiles_once
         {"num_return": 3},
         {"ban": ("山", "the w", "日依")},
         {"stop": ("山", "o w")},
-        {"max_new_tokens": 200, "no_repeat_ngram": 4},
+        {"max_new_tokens": 100, "no_repeat_ngram": 4},
         {"batch_size": 3},
     ],
     ids=str,
