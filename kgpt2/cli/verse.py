@@ -61,18 +61,19 @@ def check_command(text: str, form: str, rhyme: str | None, as_json: bool) -> Non
 
 
 @command.command("rhymes")
-@click.argument("character")
+@click.argument("character", metavar="CHARACTER|RHYME")
 @json_option
 @debug_option
 def rhymes_command(character: str, as_json: bool) -> None:
-    """Show the tones of CHARACTER, how often verse has each, and what it rhymes with."""
+    """Show the tones of CHARACTER and what it rhymes with, or the characters of a RHYME."""
     from kgpt2.verse.check import TONE_SIGNS
     from kgpt2.verse.han import is_han
     from kgpt2.verse.sounds import LEVEL, OBLIQUE, rhyme_uses, rhymes_of, tone_of, tone_uses
     from kgpt2.verse.sounds import SYSTEMS as SYSTEM_TITLES
 
     if not is_han(character):
-        raise RequestError(f"{quoted(character)}: one Chinese character will do")
+        _show_rhyme(character, as_json)
+        return
     level, oblique = tone_uses(character)
     named: dict[str, list[str]] = {
         system: sorted({*rhymes_of(character, LEVEL, system), *rhymes_of(character, OBLIQUE, system)})
@@ -93,6 +94,23 @@ def rhymes_command(character: str, as_json: bool) -> None:
         click.echo(f"{title}  {'、'.join(named[system]) or '-'}")
     for name, count in rhyme_uses().get(character, {}).items():
         click.echo(f"  {name}  {told(f'{count:,} times at the end of a line')}")
+
+
+def _show_rhyme(name: str, as_json: bool) -> None:
+    """Shows the characters of a rhyme, those that verse uses most first."""
+    from kgpt2.verse.sounds import rhyming
+
+    try:
+        found = rhyming(name)
+    except RequestError:
+        raise RequestError(
+            f"{quoted(name)}: one Chinese character will do, or the name of a rhyme such as 一东 or 第七部"
+        ) from None
+    if as_json:
+        click.echo(json.dumps({"rhymes": {name: [*signs] for name, signs in found.items()}}, ensure_ascii=False))
+        return
+    for rhyme, signs in found.items():
+        click.echo(f"{rhyme}  {''.join(signs)}")
 
 
 @command.command("forms")

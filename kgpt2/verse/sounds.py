@@ -316,6 +316,32 @@ def rhyme_uses() -> dict[str, dict[str, int]]:
     return {sign: {name: int(count) for name, count in entries} for sign, entries in pairs}
 
 
+def rhyming(name: str) -> dict[str, tuple[str, ...]]:
+    """The characters of a rhyme, or of the rhymes of both tones that go by this name, those that verse uses most first.
+
+    Raises:
+        RequestError: there is no such rhyme.
+
+    Example:
+        >>> rhyming("一东")["上平声一东"][:5]
+        ('風', '风', '中', '空', '同')
+    """
+    system, rhyme = rhyme_system(name)
+    if not rhyme:
+        raise RequestError(f"{quoted(name)}: is no rhyme; name one, such as 一东 or 第七部")
+
+    def uses(sign: str) -> tuple[int, int, str]:
+        return -sum(rhyme_uses().get(sign, {}).values()), -sum(tone_uses(sign)), sign
+
+    found: dict[str, list[str]] = {}
+    for tone in (LEVEL, OBLIQUE):
+        for sign, names in _rhymes(system, tone).items():
+            for one in names:
+                if one == rhyme or is_called(one, rhyme):
+                    found.setdefault(one, []).append(sign)
+    return {one: tuple(sorted(signs, key=uses)) for one, signs in found.items()}
+
+
 @functools.cache
 def _weights(system: System) -> "collections.Counter[str]":
     weights: collections.Counter[str] = collections.Counter()

@@ -245,3 +245,12 @@ def test_forms_and_rhymes(kgpt2):
     found = json.loads(kgpt2("verse", "rhymes", "天", "--json").out)
     assert (found["tones"], found["pingshui"]) == ("平", ["下平声一先"])
     assert found["uses"]["level"] > 1000 * found["uses"]["oblique"] / 2
+
+
+def test_the_characters_of_a_rhyme(kgpt2):
+    shown = kgpt2("verse", "rhymes", "一东").out
+    assert shown.startswith("上平声一东  風风中空同")
+    assert "冬" not in shown
+    both = json.loads(kgpt2("verse", "rhymes", "第七部", "--json").out)["rhymes"]
+    assert both.keys() == {"第七部平", "第七部仄"}
+    assert ("天" in both["第七部平"], "见" in both["第七部仄"]) == (True, True)
