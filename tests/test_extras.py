@@ -75,7 +75,9 @@ def test_a_clone_that_is_not_installed_stands_for_itself(monkeypatch):
 def test_every_hint_of_the_documents_names_extras():
     known, found = set(extras()), 0
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]:
-        for names in re.findall(r'pip install \\?"kgpt2\[([\w,]+)\]', path.read_text("utf-8")):
+        # kgpt2 is on no index yet; install.md tells what an installed one can do all the same.
+        assert path.name == "install.md" or 'install "kgpt2[' not in path.read_text("utf-8"), path
+        for names in re.findall(r'pip install \\?"\.\[([\w,]+)\]', path.read_text("utf-8")):
             found += 1
             assert set(names.split(",")) <= known, path
     assert found > 5
