@@ -3,6 +3,7 @@
 python docs/build.py        # needs pip install ".[docs]"
 """
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ LOADS = re.compile(
 )
 
 
+SETTINGS = "<!-- settings -->"
+
+
 def main() -> None:
     """Lays out the pages, builds them strictly, and looks at the result."""
     lay_out()
@@ -51,9 +55,23 @@ def lay_out() -> None:
         text = page.read_text("utf-8")
         if page.name in BESIDE:
             text = re.sub(r"\]\(docs/", "](", text)
+        text = text.replace(SETTINGS, settings_table())
         # GitHub wants a bar escaped in a table's code, Python-Markdown shows the escape.
         text = re.sub(r"^\|.*", lambda row: re.sub(r"`[^`]+`", unescaped, row[0]), text, flags=re.M)
         page.write_text(re.sub(r"\]\(\.\./", "](", text), "utf-8")
+
+
+def settings_table() -> str:
+    """Names, types, defaults and meanings of the settings of generation, from their declarations."""
+    from kgpt2.config.settings import FIELDS
+
+    lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in FIELDS.items():
+        # The help of a switch that is on says what its option does, which turns it off.
+        meaning = f"False: {field.meaning.help}" if field.default is True else field.meaning.help
+        kind = inspect.formatannotation(field.annotation)
+        lines.append(f"| `{name}` | `{kind}` | `{field.default!r}` | {meaning} |")
+    return "\n".join(lines)
 
 
 def unescaped(code: re.Match[str]) -> str:

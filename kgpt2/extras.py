@@ -56,8 +56,8 @@ def missing(extra: str) -> list[str]:
     return [package for package in extras()[extra] if version_of(package) is None]
 
 
-def how_to_install(extra: str) -> str:
-    """The command that installs an extra for this Python, whatever folder it is typed in.
+def how_to_install(extra: str = "") -> str:
+    """The command that installs an extra ("": all that kgpt2 itself asks for) for this Python, in whatever folder.
 
     pip takes the installed kgpt2 for its name and asks no index for it; where a clone runs without being installed, or
     is newer than what was, its folder stands for it.
@@ -66,18 +66,38 @@ def how_to_install(extra: str) -> str:
         >>> how_to_install("serve").endswith('[serve]"')
         True
     """
-    known = version_of("kgpt2") and extra in (importlib.metadata.metadata("kgpt2").get_all("Provides-Extra") or ())
-    return pip_install(f'"{"kgpt2" if known else _CLONE}[{extra}]"')
+    known = version_of("kgpt2") and (
+        not extra or extra in (importlib.metadata.metadata("kgpt2").get_all("Provides-Extra") or ())
+    )
+    what = "kgpt2" if known else str(_CLONE)
+    return f"{shlex.quote(sys.executable)} -m pip install " + (f'"{what}[{extra}]"' if extra else shlex.quote(what))
 
 
-def pip_install(what: str) -> str:
-    """The command that installs something for this Python.
+def require_installed(*modules: str) -> None:
+    """Looks whether modules that a command cannot do without are installed, without loading them.
+
+    Raises:
+        RequestError: one is not; see `not_installed`.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise not_installed(module)
+
+
+def not_installed(module: str, extra: str | None = None) -> RequestError:
+    """The error of a package that is not installed: what brings it, and the command for that.
+
+    Args:
+        module: as it is imported.
+        extra: which brings it; None: the one that lists it, or none, for what kgpt2 itself asks for.
 
     Example:
-        >>> pip_install("openvino").endswith(" -m pip install openvino")
-        True
+        >>> str(not_installed("gguf")).splitlines()[0]
+        'gguf is not installed here; the extra gguf brings it'
     """
-    return f"{shlex.quote(sys.executable)} -m pip install {what}"
+    extra = _extra_of(module) if extra is None else extra
+    brings = f"the extra {extra} brings it" if extra else "the whole of kgpt2 brings it"
+    return RequestError(f"{module} is not installed here; {brings}\n{how_to_install(extra)}")
 
 
 def require_backend(backends: tuple[str, ...] = BACKENDS) -> None:
@@ -97,12 +117,24 @@ def require_backend(backends: tuple[str, ...] = BACKENDS) -> None:
 
 
 def no_backend(chosen: str, package: str | None) -> RequestError:
-    """The error of a Keras backend that is not installed; `chosen` names it, or the file that does."""
-    way = f"{how_to_install(package)}, or " if package and package in extras() else ""
+    """The error of a Keras backend that is not installed; `chosen` names it, or what does."""
+    others = (one for one in TRAINING_BACKENDS if one != package and importlib.util.find_spec(one))
+    other = next((f", or take the one that is: KERAS_BACKEND={one}" for one in others), "")
     return RequestError(
         f"{chosen} asks for a Keras backend that is not installed (no module {package!r})\n"
-        f"{way}choose another: KERAS_BACKEND=tensorflow"
+        f"{how_to_install(_extra_of(package or ''))}{other}"
     )
+
+
+def _extra_of(module: str) -> str:
+    """The smallest extra that brings a module, or is called so; "" where there is none."""
+    package = module.replace("_", "-")
+    holding = {extra: names for extra, names in extras().items() if extra == package or package in _plain(names)}
+    return min(holding, key=lambda extra: len(holding[extra]), default="")
+
+
+def _plain(names: list[str]) -> list[str]:
+    return [name.replace("_", "-") for name in names]
 
 
 def _names(lines: list[str]) -> list[str]:

@@ -76,6 +76,8 @@ def test_the_readmes_speeds_are_those_of_the_records():
         figures = [one for row in table for one in FIGURE.findall(row.split("|", 2)[2])]
         assert figures == [str(one) for one in told], page
         assert str(medium["kgpt2-fit"]) in section, page
+        for avx2_fit in (record("training_10x50")["median"], record("training_32x128")["median"]):
+            assert all(str(avx2_fit[route]) in section for route in ("torch-fused", "kgpt2-tensorflow")), page
 
 
 def record(name):

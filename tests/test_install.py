@@ -1,22 +1,29 @@
 """docs/install.md: the packages that are enough to generate, and what is said where others are missing."""
 
 import importlib.metadata
+import json
 import re
 
 import pytest
 
+from kgpt2.extras import how_to_install
 from tests.conftest import ROOT
 
 LIST = ROOT / "docs/light.txt"
-# Everything that is installed beside the list and what it asks for is hidden from the command.
+# Everything that is installed beside the list and what it asks for is hidden from the command: modules and versions.
 HIDDEN = """
 import sys
-kept = set(sys.argv.pop(1).split(","))
-class Hide:
+modules, packages = (set(sys.argv.pop(1).split(",")) for _ in range(2))
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
-        if path is None and name not in kept and name not in sys.stdlib_module_names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Hide())
+        if path is not None or name in modules or name in sys.stdlib_module_names:
+            return self.finder.find_spec(name, path, target)
+    def find_distributions(self, context):
+        found = getattr(self.finder, "find_distributions", lambda context: ())(context)
+        return (one for one in found if one.metadata["Name"].lower().replace("_", "-") in packages)
+sys.meta_path[:] = map(Hiding, sys.meta_path)
 from kgpt2.cli.main import main
 try:
     main()
@@ -50,7 +57,11 @@ def light(process):
     modules = importlib.metadata.packages_distributions().items()
     names = {module for module, owners in modules if {plain(owner) for owner in owners} & kept} | {"kgpt2"}
 
-    return lambda *arguments: process("-c", HIDDEN, ",".join(sorted(names)), *arguments)
+    def run(*arguments, **environment):
+        lists = ",".join(sorted(names)), ",".join(sorted({*kept, "kgpt2"}))
+        return process("-c", HIDDEN, *lists, *arguments, **environment)
+
+    return run
 
 
 def test_the_list_asks_for_what_the_package_asks_for():
@@ -87,5 +98,18 @@ def test_what_else_it_is_enough_for(light, command):
 def test_a_run_says_what_is_missing(light, tmp_path):
     result = light("fit", "configs/quickstart.yaml", "--out", tmp_path / "run")
     assert result.status == 2
-    assert "pydantic is not installed here, and this needs it\n`pip install kgpt2` brings it\n" in result.err
+    assert f"pydantic is not installed here; the whole of kgpt2 brings it\n{how_to_install()}\n" in result.err
     assert "Traceback" not in result.err
+
+
+def test_env_works_and_says_what_is_missing(light):
+    result = light("env")
+    assert result.status == 0, result.err
+    shown = dict(re.split(r"  +", line, maxsplit=1) for line in result.out.splitlines())
+    assert shown["openvino"] == importlib.metadata.version("openvino")
+    absent = "backend", "devices", "keras", "tensorflow"
+    assert [shown[name] for name in absent] == ["not installed"] * len(absent)
+    assert f"note: keras is not installed here; the whole of kgpt2 brings it\n{how_to_install()}\n" in result.err
+    report = json.loads(light("env", "--json", KERAS_BACKEND="tensorflow").out)
+    assert (report["backend"], report["devices"], report["packages"]["tensorflow"]) == (None, [], None)
+    assert report["no_backend"].startswith("keras is not installed here")

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import importlib.util
 import operator
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,6 @@ from kgpt2.checkpoints.checkpoint import Checkpoint
 from kgpt2.checkpoints.hugging_face import HuggingFaceFolder
 from kgpt2.conversion.convert import convert
 from kgpt2.errors import RequestError
-from kgpt2.extras import how_to_install
 
 if TYPE_CHECKING:
     from kgpt2.bench.parity import Parity
@@ -79,15 +77,6 @@ class Side(TypedDict):
     ratio: float
     startup_seconds: float
     peak_memory_mb: float | None
-
-
-def require_torch() -> None:
-    """Raises RequestError where PyTorch or transformers is not installed."""
-    for package in ("torch", "transformers"):
-        if importlib.util.find_spec(package) is None:
-            raise RequestError(
-                f"{package}: is not installed, and there is nothing to compare with\n{how_to_install('torch')}"
-            )
 
 
 def require_context(model: str, checkpoint: Checkpoint) -> None:

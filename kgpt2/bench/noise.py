@@ -9,6 +9,16 @@ from kgpt2.bench.turns import Spread
 BUSY, SPREAD = 0.1, 0.25
 
 
+def noisy(busy: float, rates: Sequence[Spread]) -> bool:
+    """Whether the figures of a row say little; see `too_noisy`.
+
+    Example:
+        >>> noisy(0.02, [{"min": 9.0, "median": 10.0, "max": 12.0}])
+        True
+    """
+    return busy > BUSY or any(_width(rate) > SPREAD for rate in rates)
+
+
 def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
     """What to say where figures say little; None: nothing.
 
@@ -25,8 +35,7 @@ def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
     reasons = []
     if busy > BUSY:
         reasons.append(f"something else took {busy:.0%} of the processors")
-    widths = [(rate["max"] - rate["min"]) / rate["median"] for rate in rates]
-    wide = [width for width in widths if width > SPREAD]
+    wide = [width for width in map(_width, rates) if width > SPREAD]
     if wide:
         reasons.append(
             f"the rounds of {len(wide)} of {len(rates)} rows differ by more than {SPREAD:.0%} "
@@ -35,3 +44,8 @@ def too_noisy(busy: float, rates: Sequence[Spread]) -> str | None:
     if not reasons:
         return None
     return f"too noisy to tell: {', and '.join(reasons)}\nclose what else runs, or ask for more --rounds"
+
+
+def _width(rate: Spread) -> float:
+    """How far the rounds of a row lie apart, as a share of their median."""
+    return (rate["max"] - rate["min"]) / rate["median"]

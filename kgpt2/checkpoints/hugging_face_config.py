@@ -64,7 +64,7 @@ def read_shape(path: Path, config: Mapping[str, Any]) -> Shape:
         max_sequence_length=_value(config, "n_positions", config.get("n_ctx", 1024)),
         dropout=config.get("resid_pdrop", 0.1),
     )
-    if fault := shape.fault():
+    if fault := shape.fault(_keys(config)):
         raise RequestError(f"{path}: {fault}, which is no shape of a GPT-2")
     return shape
 
@@ -89,7 +89,26 @@ def dropout_notes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(config: Mapping[str, Any], key: str, default: object) -> Any:
-    return config.get(_OTHER_NAMES[key], config.get(key, default))
+    return config.get(_key(config, key), default)
+
+
+def _key(config: Mapping[str, Any], key: str) -> str:
+    """What the file calls a key of GPT2Config."""
+    return _OTHER_NAMES[key] if _OTHER_NAMES[key] in config else key
+
+
+def _keys(config: Mapping[str, Any]) -> dict[str, str]:
+    """What the file calls the fields of `Shape`."""
+    places = _key(config, "n_positions")
+    return {
+        "vocabulary_size": "vocab_size",
+        "num_layers": _key(config, "n_layer"),
+        "num_heads": _key(config, "n_head"),
+        "hidden_dim": _key(config, "n_embd"),
+        "intermediate_dim": "n_inner",
+        "max_sequence_length": places if places in config or "n_ctx" not in config else "n_ctx",
+        "dropout": "resid_pdrop",
+    }
 
 
 def _refuse_other_networks(path: Path, config: Mapping[str, Any]) -> None:

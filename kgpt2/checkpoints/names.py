@@ -54,6 +54,10 @@ def _read_folder(folder: Path, model: str, tokens: SpecialTokens | None) -> Chec
     config = read_json(path, "model configuration") if described else {}
     if native and (not described or is_uer_config(config)):
         return read_native(native, tokens)
+    if (folder / "openvino_model.xml").is_file() and not _is_whole(folder):
+        raise RequestError(
+            f"{model}: an OpenVINO model is an export, which cannot be read back\nname the model that it was made from"
+        )
     if not described:
         raise RequestError(f"{model}: no model in this folder (no config.json: no preset, run or Hugging Face folder)")
     if isinstance(config, dict) and "registered_name" in config:

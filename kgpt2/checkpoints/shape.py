@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 from kgpt2.errors import quoted
 
@@ -26,16 +27,22 @@ class Shape:
     max_sequence_length: int
     dropout: float
 
-    def fault(self) -> str | None:
-        """What makes these numbers no shape of a GPT-2: "FIELD is VALUE"; None where all is well."""
+    def fault(self, keys: Mapping[str, str] | None = None) -> str | None:
+        """What makes these numbers no shape of a GPT-2: "FIELD is VALUE"; None where all is well.
+
+        Args:
+            keys: what a file calls the fields; None: what they are called here.
+        """
+        called = {field.name: field.name for field in dataclasses.fields(self)} | dict(keys or {})
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             count = field.type is not int or (isinstance(value, int) and value > 0)
             if not number or not count or not 0 <= value < _LIMITS.get(field.name, 2**31):
-                return f"{field.name} is {quoted(value)}"
+                return f"{called[field.name]} is {quoted(value)}"
         if self.hidden_dim % self.num_heads:
-            return f"hidden_dim {self.hidden_dim} is no multiple of num_heads {self.num_heads}"
+            width, heads = called["hidden_dim"], called["num_heads"]
+            return f"{width} {self.hidden_dim} is no multiple of {heads} {self.num_heads}"
         return None
 
     @property

@@ -10,7 +10,8 @@ import click
 
 from kgpt2.bench.comparison import SIDES
 from kgpt2.bench.environment import busy, environment
-from kgpt2.bench.noise import too_noisy
+from kgpt2.bench.noise import noisy, too_noisy
+from kgpt2.bench.turns import Spread
 from kgpt2.cli.console import say, show
 from kgpt2.cli.tables import Table
 from kgpt2.writing import write_json
@@ -18,16 +19,15 @@ from kgpt2.writing import write_json
 
 @contextlib.contextmanager
 def measured(model: str) -> Iterator[dict[str, Any]]:
-    """A report to be filled with rows; says at the end where the machine was too noisy for them."""
+    """A report to be filled with rows; says at the end, and marks, where the machine was too noisy for them."""
     report: dict[str, Any] = {"environment": environment(), "model": model}
     others = busy()
     yield report
-    rates = [
-        side["tokens_per_second"]
-        for row in report["rows"]
-        for side in (row, *row.values())
-        if isinstance(side, dict) and "tokens_per_second" in side
-    ]
+    rates = []
+    for row in report["rows"]:
+        own = _rates(row)
+        row["noisy"] = noisy(others, own)
+        rates += own
     if rates and (noise := too_noisy(others, rates)):
         say(f"warning: {noise}")
 
@@ -63,7 +63,7 @@ def throughput_table(report: Mapping[str, Any]) -> list[Table | str]:
                 row["runtime"],
                 f"{row['startup_seconds']:.2f}",
                 f"{row['first_token_seconds']:.3f}",
-                f"{rate['median']:.1f}",
+                _rate(rate, row),
                 _range(rate),
                 f"{step['median']:.2f}",
                 "" if row["relative_to_greedy"] is None else f"{row['relative_to_greedy']:.2f}",
@@ -109,7 +109,7 @@ def comparison_table(report: Mapping[str, Any]) -> list[Table | str]:
                     row["task"],
                     str(row["batch"]),
                     name,
-                    f"{own['tokens_per_second']['median']:.1f}",
+                    _rate(own["tokens_per_second"], row),
                     _range(own["tokens_per_second"]),
                     f"{own['ratio']:.2f}",
                     f"{own['startup_seconds']:.1f}",
@@ -117,6 +117,16 @@ def comparison_table(report: Mapping[str, Any]) -> list[Table | str]:
                 ]
             )
     return [checks, "", shown]
+
+
+def _rates(row: Mapping[str, Any]) -> list[Spread]:
+    """Of a row of `kgpt2 bench`, or of the sides of one of `kgpt2 compare`."""
+    sides = (side for side in (row, *row.values()) if isinstance(side, dict) and "tokens_per_second" in side)
+    return [side["tokens_per_second"] for side in sides]
+
+
+def _rate(rate: Mapping[str, float], row: Mapping[str, Any]) -> str:
+    return f"{rate['median']:.1f}{' (noisy)' if row['noisy'] else ''}"
 
 
 def _range(values: Mapping[str, float]) -> str:

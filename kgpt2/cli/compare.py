@@ -9,6 +9,7 @@ from kgpt2.cli import completing
 from kgpt2.cli.console import debug_option, json_option
 from kgpt2.cli.options import Listed, claim, one_of
 from kgpt2.errors import RequestError, WorkError
+from kgpt2.extras import require_installed
 
 if TYPE_CHECKING:
     from kgpt2.bench.comparison import Asked
@@ -65,7 +66,7 @@ def command(
 
         plots.require_format(plot)
     claim({"--out": out, "--plot": plot})
-    comparison.require_torch()
+    require_installed("torch", "transformers")
     checkpoint, where = read_model(model), choose_runtime("float32", runtime)
     comparison.require_context(model, checkpoint)
     asked = comparison.Asked([] if parity_only else tasks, batch, new_tokens, where, kerashub, rounds)

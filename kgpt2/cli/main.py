@@ -142,7 +142,9 @@ def _flush() -> None:
 
 def _unexpected(error: Exception) -> int:
     if isinstance(error, ModuleNotFoundError):
-        return _report(f"{error.name} is not installed here, and this needs it\n`pip install kgpt2` brings it", 2)
+        from kgpt2.extras import not_installed
+
+        return _report(str(not_installed((error.name or "a package").partition(".")[0])), 2)
     if os.path.expanduser("~") == "~":  # a library looked for it
         return _report("this user has no home directory\nHOME=FOLDER names one", 2)
     return _report(f"{type(error).__name__}: {error}\nthis is unexpected; --debug shows where it happened", 1)

@@ -4,7 +4,6 @@ Sources: the format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md; 
 `convert_hf_to_gguf.py` and `src/models/gpt2.cpp`.
 """
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ import numpy as np
 
 from kgpt2.checkpoints.bpe_tokenizer import BpeTokenizer
 from kgpt2.checkpoints.checkpoint import Checkpoint
-from kgpt2.errors import RequestError, WorkError
-from kgpt2.extras import how_to_install
+from kgpt2.errors import RequestError
+from kgpt2.extras import require_installed
 
 if TYPE_CHECKING:
     import gguf
@@ -53,12 +52,10 @@ def require_gguf(checkpoint: Checkpoint) -> None:
     """Looks whether a model can become a GGUF file, before any work is done.
 
     Raises:
-        RequestError: llama.cpp has no GPT-2 with such a vocabulary.
-        WorkError: the package gguf is missing.
+        RequestError: llama.cpp has no GPT-2 with such a vocabulary, or the package gguf is not installed.
     """
     _bpe_tokenizer(checkpoint)
-    if importlib.util.find_spec("gguf") is None:
-        raise WorkError(f"the package gguf is missing\n{how_to_install('gguf')}")
+    require_installed("gguf")
 
 
 def _bpe_tokenizer(checkpoint: Checkpoint) -> BpeTokenizer:

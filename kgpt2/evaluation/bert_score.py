@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgpt2.errors import RequestError
-from kgpt2.extras import how_to_install
+from kgpt2.extras import require_installed
 
 BATCH = 32
 
@@ -32,13 +32,12 @@ def bert_score(
         "bert_score_precision", "bert_score_recall" and "bert_score_f1", each between -1 and 1.
 
     Raises:
-        RequestError: PyTorch or transformers is missing, or the folder holds no such model.
+        RequestError: PyTorch or transformers is not installed, or the folder holds no such model.
     """
-    try:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError:
-        raise RequestError(f"BERTScore needs PyTorch and transformers\n{how_to_install('torch')}") from None
+    require_installed("torch", "transformers")
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
     if not Path(model).is_dir():
         raise RequestError(f"{model}: not a folder; BERTScore needs a BERT in transformers' format")
     try:

@@ -19,7 +19,7 @@ from kgpt2.config.values import as_text, as_texts
 from kgpt2.data.example import Example, Report
 from kgpt2.data.reading import Reader
 from kgpt2.errors import Note, RequestError, near, quoted
-from kgpt2.extras import pip_install
+from kgpt2.extras import require_installed
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.keywords import with_keywords
@@ -246,10 +246,7 @@ def choose_runtime(dtype: str, runtime: str) -> str:
     if runtime == "keras" and small:
         raise RequestError(f"dtype: {dtype} is for the openvino runtime; with --runtime keras use float32 or bfloat16")
     if runtime == "openvino" or small:
-        if not installed:
-            raise RequestError(
-                f"runtime: OpenVINO is not installed here\n{pip_install('openvino')}, or use --runtime keras"
-            )
+        require_installed("openvino")
         return "openvino"
     return "openvino" if runtime == "auto" and installed and not _accelerated() else "keras"
 

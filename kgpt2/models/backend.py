@@ -12,7 +12,7 @@ from typing import Any
 from kgpt2.cache import cache_folder, drop_damaged_programs, processor, tell_unkept, trim
 from kgpt2.data.quiet import quiet
 from kgpt2.drawing import import_matplotlib
-from kgpt2.extras import no_backend, require_backend
+from kgpt2.extras import no_backend, require_backend, require_installed
 
 # An array of whichever backend Keras runs on; none of their types is Keras' own.
 Tensor = Any
@@ -21,6 +21,7 @@ _LOOPS = "--xla_gpu_enable_command_buffer"
 
 
 def _import_backend() -> None:
+    require_installed("keras", "keras_hub")
     require_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     tensorflow_here = importlib.util.find_spec("tensorflow") is not None
@@ -35,7 +36,7 @@ def _import_backend() -> None:
         try:
             import keras
         except ModuleNotFoundError as error:
-            raise no_backend(os.environ.get("KERAS_BACKEND") or "keras.json", error.name) from None
+            raise no_backend(os.environ.get("KERAS_BACKEND") or "keras.json, or Keras' default,", error.name) from None
         if tensorflow_here and keras.config.backend() != "tensorflow":
             # TensorFlow only prepares data then, and would take the accelerator's memory for itself.
             tf.config.set_visible_devices([], "GPU")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from kgpt2.errors import RequestError
-from kgpt2.extras import how_to_install
+from kgpt2.extras import not_installed
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -47,4 +47,4 @@ def app(
 
 def missing(error: ModuleNotFoundError) -> RequestError:
     """What to tell of a package that is not installed."""
-    return RequestError(f"serve: {error.name} is not installed here\n{how_to_install('serve')}")
+    return not_installed(error.name or "a package", "serve")

@@ -64,12 +64,12 @@ def fit(
         Interrupted: the user stopped the run; the message says how to go on.
 
     Example:
-        ::
-
-            config = {"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}, "train": {"epochs": 1}}
-            fitted = kgpt2.fit(config, out="runs/tang")
-            print(fitted.summary["validation"]["perplexity"])
-            print(fitted.load().generate("床前明月光", form="五绝", seed=1)[0])
+        ```python
+        config = {"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}, "train": {"epochs": 1}}
+        fitted = kgpt2.fit(config, out="runs/tang")
+        print(fitted.summary["validation"]["perplexity"])
+        print(fitted.load().generate("床前明月光", form="五绝", seed=1)[0])
+        ```
     """
     require_backend(TRAINING_BACKENDS)  # before the data is read, which may take minutes
     resolved, folder = _resolved(config), _folder(config, out)

@@ -1,7 +1,6 @@
 """All that a run needs before Keras is imported: texts, tokenizer, batches, how many updates. No Keras here."""
 
 import dataclasses
-import importlib.util
 import math
 
 import numpy as np
@@ -23,7 +22,7 @@ from kgpt2.data.splits import held_out
 from kgpt2.data.token_cache import Progress, Tokenised, counted_tokenizer, tokenise
 from kgpt2.data.tokens import Packed, Selected
 from kgpt2.errors import RequestError
-from kgpt2.extras import how_to_install
+from kgpt2.extras import require_installed
 from kgpt2.files import user_path
 from kgpt2.generation.prompts import prepare_prompts
 from kgpt2.generation.rows import Prompt
@@ -112,9 +111,7 @@ def prepare(config: Config, progress: Progress | None = None) -> Plan:
 
 
 def _require_trackers(config: Config) -> None:
-    for name in config.train.log:
-        if importlib.util.find_spec(name) is None:
-            raise RequestError(f"train.log: {name} is not installed here\n{how_to_install(name)}")
+    require_installed(*config.train.log)
 
 
 def _start(model: ModelSection, tokens: SpecialTokens, seed: int) -> Checkpoint | FromScratch:

@@ -171,7 +171,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path, kind, name):
         ("bpe", "tokenizer_config.json", {"added_tokens_decoder": {"0": {"content": None}}}, "is None"),
         ("bpe", "tokenizer_config.json", {"added_tokens_decoder": []}, None),
         ("bpe", "tokenizer_config.json", {"added_tokens_decoder": [1]}, "no list"),
-        ("bpe", "config.json", {"model_type": "gpt2", "n_layer": 10**400}, "num_layers is"),
+        ("bpe", "config.json", {"model_type": "gpt2", "n_layer": 10**400}, "n_layer is"),
         ("bpe", "config.json", {"registered_name": ["a"]}, "registered_name"),
         ("bpe", "config.json", {"model_type": "\x1b[2J"}, r"\\x1b\[2J"),
     ],

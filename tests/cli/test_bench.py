@@ -15,6 +15,7 @@ ROW = [
     "milliseconds_per_token",
     "relative_to_greedy",
     "peak_memory_mb",
+    "noisy",
 ]
 
 
@@ -106,6 +107,18 @@ def test_noise_is_said():
     assert too_noisy(0.01, [quiet]) is None
     assert "1 of 2 rows" in too_noisy(0.0, [quiet, wide])
     assert "something else took 50% of the processors" in too_noisy(0.5, [quiet])
+
+
+@pytest.mark.parametrize(("others", "noisy"), [(0.01, [False, True, True]), (0.5, [True, True, True])])
+def test_rows_know_whether_the_machine_was_too_noisy_for_them(monkeypatch, capsys, others, noisy):
+    from kgpt2.cli import bench_report
+
+    monkeypatch.setattr(bench_report, "busy", lambda: others)
+    quiet, wide = ({"tokens_per_second": {"min": least, "median": 100, "max": 110}} for least in (95, 60))
+    with bench_report.measured("a model") as report:
+        report["rows"] = [dict(quiet), dict(wide), {"task": "fit", "keras": quiet, "torch": wide}]
+    assert [row["noisy"] for row in report["rows"]] == noisy
+    assert "too noisy to tell" in capsys.readouterr().err
 
 
 def test_others_are_seen():

@@ -24,6 +24,7 @@ BENCH = {
             "milliseconds_per_token": RATE,
             "relative_to_greedy": 1.23,
             "peak_memory_mb": 12345.0,
+            "noisy": False,
         }
         for sampler in ("greedy", "top_k", "random")
         for batch in (1, 128)
@@ -31,7 +32,7 @@ BENCH = {
 }
 COMPARE = {
     "checks": [{"name": "logits, the largest difference of any", "found": 1.2e-6, "allowed": 1e-3, "holds": True}],
-    "rows": [{"task": "generate", "batch": batch, "keras": SIDE, "torch": SIDE} for batch in (1, 128)],
+    "rows": [{"task": "generate", "batch": batch, "keras": SIDE, "torch": SIDE, "noisy": False} for batch in (1, 128)],
 }
 SCORES = [{"model": f"/home/someone/models/run{number}", "data": "d", "loss": 4.0, "tokens": 10**9} for number in "123"]
 
@@ -91,3 +92,9 @@ def test_models_have_a_row_each(kgpt2, monkeypatch, width):
     assert lines[1].startswith("mini_zh")
     assert lines[2].startswith("gpt2_base_en")
     assert lines[1].endswith("assets/mini_zh")
+
+
+@pytest.mark.parametrize(("made", "report", "marked"), [(throughput_table, BENCH, 3), (comparison_table, COMPARE, 2)])
+def test_rows_of_a_noisy_machine_are_marked(made, report, marked):
+    rows = [{**row, "noisy": row["batch"] == 128} for row in report["rows"]]
+    assert sum("12345.6 (noisy)" in line for line in drawn(made({**report, "rows": rows}), None)) == marked

@@ -12,7 +12,7 @@ import kgpt2.models as models
 from kgpt2.checkpoints.names import read_model
 from kgpt2.conversion.convert import convert
 from kgpt2.conversion.gguf import gguf_name
-from kgpt2.errors import RequestError, WorkError
+from kgpt2.errors import RequestError
 from tests import hugging_face
 
 torch = pytest.importorskip("torch")
@@ -271,7 +271,7 @@ def test_gguf_is_for_bpe_models_and_needs_its_package(chinese_preset, english_pr
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(WorkError, match=r"kgpt2\[gguf\]"):
+    with pytest.raises(RequestError, match=r"^gguf is not .*; the extra gguf brings it\n.*kgpt2\[gguf\]"):
         convert(read_model(str(english_preset)), tmp_path / "x.gguf", "gguf")
 
 

@@ -92,3 +92,8 @@ def test_the_tokenizer_beside_it_is_read_by_transformers(folder):
 def test_int8_is_openvinos_alone(tmp_path, to):
     with pytest.raises(RequestError, match="int8 weights are OpenVINO's"):
         kgpt2.convert("mini_zh", tmp_path / "x.gguf", to=to, dtype="int8")
+
+
+def test_an_export_is_not_read_back(folder, tmp_path):
+    with pytest.raises(RequestError, match=r"an OpenVINO model is an export.*\nname the model that it was made from"):
+        kgpt2.convert(folder, tmp_path / "back")

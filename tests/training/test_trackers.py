@@ -106,7 +106,7 @@ def test_a_resumed_run_goes_on_in_the_same(tmp_path, offline):
 def test_a_tracker_that_is_not_there_is_named_before_the_data_is_read(run, monkeypatch):
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "wandb" else there(name))
-    with pytest.raises(RequestError, match=r"train\.log: wandb is not installed here\n.* -m pip install .*\[wandb\]"):
+    with pytest.raises(RequestError, match=r"^wandb is not installed here; .*\n.* -m pip install .*\[wandb\]"):
         run("train.log=[wandb]", "data.source=/no/such/file.txt")
 
 
