@@ -98,11 +98,10 @@ def require_backend(backends: tuple[str, ...] = BACKENDS) -> None:
 
 def no_backend(chosen: str, package: str | None) -> RequestError:
     """The error of a Keras backend that is not installed; `chosen` names it, or the file that does."""
-    way = f"{how_to_install(package)}, or " if package and package in extras() else ""
-    return RequestError(
-        f"{chosen} asks for a Keras backend that is not installed (no module {package!r})\n"
-        f"{way}choose another: KERAS_BACKEND=tensorflow"
-    )
+    way = "choose another: KERAS_BACKEND=tensorflow"
+    if package and package in extras():
+        way = f"{how_to_install(package)}, or choose another: KERAS_BACKEND=tensorflow"
+    return RequestError(f"{chosen} asks for a Keras backend that is not installed (no module {package!r})\n{way}")
 
 
 def _names(lines: list[str]) -> list[str]:
