@@ -122,7 +122,6 @@ def _refused(label: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (
-            _REASONS.get(error.errno or 0) or f"cannot be written ({error.strerror or error}); choose another place"
-        )
-        raise RequestError(f"{label}: {reason}") from None
+        if known := _REASONS.get(error.errno or 0):
+            raise RequestError(f"{label}: {known}") from None
+        raise RequestError(f"{label}: cannot be written ({error.strerror or error}); choose another place") from None

@@ -85,7 +85,7 @@ def record(name):
 
 
 def test_the_page_on_verse_says_the_same_in_both_languages():
-    pages = TEXTS["docs/verse.md"], TEXTS["docs/verse.zh-CN.md"]
+    pages = TEXTS["docs/verse.md"], TEXTS["docs/verse.zh-CN.md"].replace("%", " %")  # Chinese sets no space before it
     english, chinese = (
         {
             "sections": text.count("\n## "),

@@ -49,7 +49,7 @@ class Formatter(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Writes how the command is typed."""
-        super().write_usage(prog, args, prefix or f"{told('Usage:')} ")
+        super().write_usage(prog, " ".join(map(told, args.split(" "))), prefix or told("Usage: "))
 
     def write_heading(self, heading: str) -> None:
         """Writes what stands above a list."""

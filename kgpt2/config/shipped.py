@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kgpt2.writing import write_text
 # What the first line of each recipe names; it lies beside the file.
 SCHEMA = "kgpt2.schema.json"
 _WANTED = "# Still to be given: "
+_RUN = re.compile(r"--out (runs/\w+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,5 +80,12 @@ def lay_out(recipe: Recipe, path: Path, force: bool = False) -> Path:
         raise RequestError(f"{path}: the schema beside it is called so; choose another name")
     with claimed_file(path, str(path)), claimed_file(schema, str(schema)):
         write_text(schema, read_text(recipes_folder() / SCHEMA, "schema"))
-        write_text(path, recipe.text.replace(f"configs/{recipe.name}.yaml", shlex.quote(str(path))))
+        write_text(path, _renamed(recipe, path))
     return schema
+
+
+def _renamed(recipe: Recipe, path: Path) -> str:
+    """A recipe whose commands name the file that it becomes, and the run folder that `kgpt2 fit` makes of that name."""
+    text = recipe.text.replace(f"configs/{recipe.name}.yaml", shlex.quote(str(path)))
+    run = _RUN.search(text)
+    return text.replace(run[1], shlex.quote(f"runs/{path.stem}")) if run else text

@@ -59,17 +59,18 @@ def open_couplets(path: Path, text: str | None = None, encoding: str | None = No
             yield *split_sides(example.text), ""
 
     def read(report: Report) -> Iterator[Example]:
-        yield from normalised(sides(report), report)
+        yield from normalised(sides(report), report, "no second side; a - parts the two")
 
     return Source(f"couplets of {path}", lambda: f"couplets {REVISION} {source.identity()}", read)
 
 
-def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterator[Example]:
+def normalised(pairs: Iterator[tuple[str, str, str]], report: Report, lacking: str = "") -> Iterator[Example]:
     """Couplets as examples; what is none, or has come before in either order, is counted and left out.
 
     Args:
         pairs: two sides, and the group that the couplet belongs to ("": to none but its own).
         report: is told.
+        lacking: what a user is told of a row without a second side; "": the reason it is counted under.
 
     Example:
         >>> list(normalised(iter([("春风", "秋月", "")]), Report()))
@@ -81,10 +82,12 @@ def normalised(pairs: Iterator[tuple[str, str, str]], report: Report) -> Iterato
         if (first, second) != (up, down):
             report.cleaned["spaces, labels or marks"] += 1
         reason = fault(first, second)
-        if not reason:
-            key, swapped = key_of(f"{first}-{second}"), key_of(f"{second}-{first}")
-            reason = "duplicate" if key in seen else "swapped duplicate" if swapped in seen else ""
-            seen.add(key)
+        if reason:
+            report.leave_out(reason, "" if second else lacking)
+            continue
+        key, swapped = key_of(f"{first}-{second}"), key_of(f"{second}-{first}")
+        reason = "duplicate" if key in seen else "swapped duplicate" if swapped in seen else ""
+        seen.add(key)
         if reason:
             report.dropped[reason] += 1
         else:

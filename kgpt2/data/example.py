@@ -7,8 +7,9 @@ from typing import NoReturn
 
 from kgpt2.errors import RequestError
 
-# Bad rows that are told one by one; the others are counted.
+# Bad rows that are told one by one, and rows left out for one reason; the others are counted.
 TOLD = 20
+TOLD_ALIKE = 3
 # Rows without a text, one after the other from the first on, after which nobody hopes for one.
 FUTILE = 300_000
 
@@ -40,7 +41,9 @@ class Report:
     Attributes:
         dropped: rows left out, by reason.
         cleaned: rows changed, by rule.
-        problems: the first bad rows, each with file and line.
+        problems: the first rows that are bad or left out, each with file and line.
+        fatal: the first bad row, at which a strict reader stops; "": there is none.
+        place: where the row stands that is read now, as far as that is known.
         done: how much of the source has been read, from 0 to 1, as far as it knows.
         found: whether a text has come.
         strict: the first bad row stops everything.
@@ -55,6 +58,8 @@ class Report:
     dropped: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     cleaned: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     problems: list[str] = dataclasses.field(default_factory=list)
+    fatal: str = ""
+    place: str = ""
     done: float = 0.0
     found: bool = False
     strict: bool = False
@@ -69,7 +74,19 @@ class Report:
             refuse(where)
         if len(self.problems) < TOLD:
             self.problems.append(where)
+        self.fatal = self.fatal or where
         self.drop(reason, where)
+
+    def leave_out(self, reason: str, told: str = "") -> None:
+        """Counts the row that is read now, and tells where the first ones stand; nothing stops.
+
+        Args:
+            reason: what it is counted under.
+            told: what its user is told; "": the reason.
+        """
+        self.dropped[reason] += 1
+        if self.place and self.dropped[reason] <= TOLD_ALIKE and len(self.problems) < TOLD:
+            self.problems.append(f"{self.place}: {told or reason}")
 
     def drop(self, reason: str, where: str) -> None:
         """Counts a row that is left out.

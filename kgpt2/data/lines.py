@@ -76,7 +76,8 @@ class Places:
         return f"{self.path}, {self._what} {number}"
 
     def is_text(self, number: int, text: str) -> bool:
-        """Whether a decoded text is one: no NUL, no half of a character. What is none is counted as bad."""
+        """Whether a decoded text is one: no NUL, no half of a character; else it is bad. The report gets its place."""
+        self.report.place = self.where(number)
         if "\0" in text:
             self.report.bad(*self._nul(number))
             return False
@@ -143,7 +144,8 @@ class Lines(Places):
         return ((number, line) for number, line in self if self.is_good(number, line))
 
     def is_good(self, number: int, line: str) -> bool:
-        """Whether a line, or a part of one, is text; where it is not, it is counted as bad."""
+        """Whether a line, or a part of one, is text; where it is not, it is bad. The report gets its place."""
+        self.report.place = self.where(number)
         if fault := self.fault(number, line):
             self.report.bad(*fault)
         return not fault

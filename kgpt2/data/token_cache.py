@@ -31,7 +31,7 @@ from kgpt2.writing import sweep, temporary_folder, whole_file, write_text
 
 LIMIT = 20 << 30
 # Another number whenever the same source would give other tokens: part of every key.
-REVISION = 2
+REVISION = 3
 SHOWN = 20  # examples that are kept as texts
 _CHUNK = 8192
 _NAME = "tokens"
@@ -51,7 +51,7 @@ class Tokenised:
         examples: the first texts, prompts included.
         characters: of prompts and texts.
         unknown: how many tokens are [UNK].
-        dropped, cleaned, problems: as in `Report`.
+        dropped, cleaned, problems, fatal: as in `Report`.
     """
 
     spec: str
@@ -62,6 +62,7 @@ class Tokenised:
     dropped: dict[str, int]
     cleaned: dict[str, int]
     problems: list[str]
+    fatal: str
 
 
 def tokenise(
@@ -96,8 +97,8 @@ def tokenise(
     try:
         home = cache_folder(_NAME)
         if (stored := _load(home / key, tokenizer, source.spec)) is not None:
-            if strict and stored.problems:
-                refuse(stored.problems[0])
+            if strict and stored.fatal:
+                refuse(stored.fatal)
             return stored
         return _keep(home / key, read, tokenizer, strict, progress)
     except OSError as error:
@@ -246,6 +247,7 @@ def _read(
         "dropped": dict(+report.dropped),
         "cleaned": dict(+report.cleaned),
         "problems": report.problems,
+        "fatal": report.fatal,
     }
 
 

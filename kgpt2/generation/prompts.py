@@ -146,7 +146,10 @@ def _room(text: str, length: int, plans: Plans | None, context: int, settings: S
         )
     if plans:
         if length + plans.length > context:
-            raise RequestError(f"the form needs {plans.length} more characters and marks, the context is {context}")
+            raise RequestError(
+                f"the form needs {plans.length} more characters and marks, the context is {context}\n"
+                "take a model with a longer context (--model), or a shorter form"
+            )
         return plans.length
     room = settings.max_new_tokens or min(DEFAULT_NEW_TOKENS, context - length)
     if settings.max_length is not None:

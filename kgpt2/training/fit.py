@@ -93,7 +93,10 @@ def planned(config: Config, console: Console) -> Plan:
     with reading(console) as progress:
         plan = prepare(config, progress)
     tell = teller(console)
-    for note in [*plan.notes, f"{plan.updates:,} steps, a validation every {plan.interval:,}"]:
+    length = f"{plan.updates:,} steps, a validation every {plan.interval:,}"
+    if not plan.validation:
+        length = f"{plan.updates:,} steps, a row of metrics every {plan.interval:,}"
+    for note in [*plan.notes, length]:
         tell(note)
     return plan
 

@@ -135,7 +135,7 @@ def interrupted(folder: Path, step: int = 0, kept: str = "") -> Interrupted:
         return Interrupted(f"{when}\n--resume goes on from the last checkpoint in {folder}")
     if step:
         return Interrupted(f"{when}\nthere is no checkpoint yet to go on from")
-    return Interrupted(f"{when}, with nothing learned\n--resume begins anew in {folder}")
+    return Interrupted(f"interrupted before the first step, with nothing learned\n--resume begins anew in {folder}")
 
 
 @contextlib.contextmanager

@@ -101,15 +101,10 @@ def out_of_memory(config: Config) -> WorkError:
     """The error that says what to lower."""
     train, model = config.train, config.model
     size = "batch_tokens" if train.batch_tokens else "batch_size"
-    ways = [
-        f"train.{size} (now {getattr(train, size)}; train.accumulate makes up for it)",
-        f"model.sequence_length (now {model.sequence_length})",
-    ]
-    if model.dtype == "float32":
-        ways.append("set model.dtype=mixed_bfloat16")
-    if not model.rematerialise:
-        ways.append("set model.rematerialise=true")
+    more = ", or set model.dtype=mixed_bfloat16" if model.dtype == "float32" else ""
+    more += "" if model.rematerialise else ", or set model.rematerialise=true"
     return WorkError(
-        f"out of memory: lower {', or '.join(ways)}\n"
+        f"out of memory: lower train.{size} (now {getattr(train, size)}; train.accumulate makes up for it) "
+        f"or model.sequence_length (now {model.sequence_length}){more}\n"
         "--resume keeps these settings, so start another run; what was saved before stays"
     )

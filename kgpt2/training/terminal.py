@@ -51,25 +51,30 @@ class Shown(keras.callbacks.Callback):
         self._progress.stop()
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        rate = self._meter.tokens_per_second
         self._progress.update(
             self._task,
             advance=1,
             step=self._meter.step,
             loss=f"{logs[LOSS]:.4f}",
             accuracy=f"{logs[ACCURACY]:.4f}",
-            rate=f"{rate:,.0f}" if rate else "-",
+            rate=self._rate() or "-",
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         parts = [told(f"step {self._meter.step:,}"), _phrase(likelihood_report(logs))]
         if f"val_{LOSS}" in logs:
             parts.append(told(f"held out: {_phrase(likelihood_report(logs, 'val_'))}"))
-        parts.append(told(f"{self._meter.tokens_per_second:,.0f} tokens/s"))
+        if rate := self._rate():
+            parts.append(told(f"{rate} tokens/s"))
         line = " | ".join(parts)
         if shows_bars(self._console) and cell_len(line) > self._console.width:
             line = "\n  ".join(parts)
         self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _rate(self) -> str:
+        """The warm batches' tokens per second; "" where none has been warm yet, or they are too few to count."""
+        rate = self._meter.tokens_per_second
+        return f"{rate:,.0f}" if round(rate) else ""
 
 
 def _phrase(report: dict[str, float]) -> str:

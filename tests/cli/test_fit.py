@@ -71,6 +71,14 @@ def test_a_dry_run_writes_nothing(kgpt2, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("held_out", "what"), [("0.1", "a validation"), ("0", "a row of metrics")])
+def test_what_comes_again_and_again_is_said(kgpt2, tmp_path, monkeypatch, held_out, what):
+    monkeypatch.chdir(tmp_path)
+    overrides = ["-o", f"data.validation={held_out}", "-o", "train.epochs=null", "-o", "train.steps=6"]
+    said = kgpt2("fit", ROOT / "configs/quickstart.yaml", *overrides, "-o", "train.validate_every=2", "--dry-run").err
+    assert f"6 steps, {what} every 2\n" in said
+
+
 def test_an_interrupted_run_keeps_its_model(kgpt2, tmp_path, monkeypatch):
     from kgpt2.training.token_meter import TokenMeter
 

@@ -1,6 +1,7 @@
 """`init`, `config schema` and `fit --print-config`: a recipe outside a clone, and editors that know its keys."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -42,6 +43,7 @@ def test_a_recipe_laid_out_names_its_file_and_a_schema_that_is_there(kgpt2, empt
     assert first.startswith("# yaml-language-server: $schema=")
     assert json.loads((empty / "runs" / first.partition("=")[2]).read_text("utf-8")) == schema()
     assert "kgpt2 fit 'runs/my own.yaml'" in text
+    assert set(re.findall(r"(?:--out|--model|preset=) ?('?runs/[\w ]+'?)", text)) == {"'runs/my own'"}
     assert load_config(empty / "runs/my own.yaml") == load_config(ROOT / f"configs/{name}.yaml")
 
 

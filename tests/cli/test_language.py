@@ -14,15 +14,28 @@ import pytest
 
 from kgpt2.cli.help import cells, first_sentence
 from kgpt2.cli.main import cli
+from kgpt2.config.recipes import config_of
 from kgpt2.config.settings import CHINESE, in_our_words
 from kgpt2.config.shipped import read_recipe, recipe_names
-from kgpt2.language import catalogue, is_chinese, told
+from kgpt2.extras import how_to_install
+from kgpt2.language import catalogue, in_chinese, is_chinese, told
+from kgpt2.serve import missing
+from kgpt2.training.folder import interrupted
+from kgpt2.training.guard import out_of_memory
 from tests.conftest import ROOT
 
 POEM = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
 # What a writer of verse types first, wrong and right; the status; words of the answer.
 COMMANDS = [
     (("--help",), 0, "用模型续写每个 PROMPT。"),
+    (("--help",), 0, "用法：kgpt2 [选项] 命令 [参数]...\n"),
+    (("fit", "--help"), 0, "用法：kgpt2 fit [选项] CONFIG\n"),
+    (("generate", "春", "--from", "x"), 2, "没有选项 '--from'（是否想用其中之一：'"),
+    (
+        ("generate", "--form", "沁园春"),
+        2,
+        "而模型的上下文是 128\n请用 --model 换一个上下文更长的模型，或换短一些的体裁",
+    ),
     (("generate", "--help"), 0, "藏头：每句开头的字。"),
     (("generat", "春风"), 2, "没有命令 'generat'，是否想用 'generate'？"),
     (("generate",), 2, "没有提示：请写 kgpt2 generate"),
@@ -107,6 +120,19 @@ def test_a_line_of_a_configuration_is_told(kgpt2, chinese, tmp_path):
     assert f"{path}：data：没有给出，且没有默认值" in said
     path.write_text("- 1\n")
     assert f"{path}：配置文件的顶层须为这些键：model, data" in kgpt2("fit", str(path)).err
+
+
+def test_what_is_not_installed_is_told_with_the_command_that_brings_it(chinese):
+    said = told(str(missing(ModuleNotFoundError(name="uvicorn"))))
+    assert said == f"serve：这里没有安装 uvicorn\n可这样安装：{how_to_install('serve')}"
+    assert told("/bin/python -m pip install kgpt2") == "/bin/python -m pip install kgpt2"
+
+
+def test_what_is_to_be_lowered_is_told(chinese):
+    config = config_of({"model": {"preset": "mini_zh"}, "data": {"source": "samples/tang"}})
+    said = told(str(out_of_memory(config)))
+    assert "train.batch_size（现为 " in said
+    assert said.splitlines()[0].endswith("，或设 model.dtype=mixed_bfloat16，或设 model.rematerialise=true")
 
 
 def test_what_the_network_and_the_system_refuse_is_told(chinese):
@@ -207,13 +233,49 @@ def test_a_run_is_told_of_in_chinese_and_its_files_stay_as_they_are(kgpt2, chine
     assert "共 2 步，每 1 步验证一次" in lines
     numbers = r"损失 [\d.]+，准确率 [\d.]+，困惑度 [\d.]+"
     found = [
-        line for line in lines if re.fullmatch(rf"第 [12] 步 \| {numbers} \| 验证：{numbers} \| 每秒 [\d,]+ 词元", line)
+        re.fullmatch(rf"第 [12] 步 \| {numbers} \| 验证：{numbers}(?: \| 每秒 ([\d,]+) 词元)?", line) for line in lines
     ]
-    assert len(found) == 2
+    rates = [match[1] for match in found if match]
+    assert len(rates) == 2
+    assert rates[0] is None, "the step that compiles has no speed worth telling"
     assert any(line.startswith("样文： ") for line in lines)
     assert [line for line in lines if not re.search("[\u4e00-\u9fff]", line)] == []
     assert (folder / "samples.txt").read_text("utf-8").startswith("== step 1, validation loss ")
     assert (folder / "metrics.csv").read_text("utf-8").isascii()
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize(
+    ("step", "kept"), [(0, ""), (3, ""), (3, "the best model so far"), (3, "the model saved last")]
+)
+def test_an_interrupt_of_a_run_is_told_in_chinese(chinese, tmp_path, checkpoint, step, kept):
+    if checkpoint:
+        (tmp_path / "checkpoints/step-1").mkdir(parents=True)
+    said = told(str(interrupted(tmp_path, step, kept))).replace(str(tmp_path), "")
+    assert len(said.splitlines()) == 2
+    assert set(re.findall("[a-z]+", said)) <= {"resume", "preset"}
+    assert ("接着训练" in said) is checkpoint
+
+
+def test_all_else_that_an_interrupt_says_is_chinese():
+    """What the modules that are told of one say there: in a string that names it, or the way to go on."""
+    said = []
+    for module in (
+        "cli/main.py",
+        "cli/writing_texts.py",
+        "generation/bulk.py",
+        "training/folder.py",
+        "training/run.py",
+    ):
+        for node in ast.walk(ast.parse((ROOT / "kgpt2" / module).read_text("utf-8"))):
+            arguments = (
+                node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.Assign) else []
+            )
+            said += [
+                text for one in arguments if (text := template(one)) and re.search("interrupt|--resume|stopping", text)
+            ]
+    assert len(said) > 10
+    assert [one for one in said if not all(re.search("[\u4e00-\u9fff]|^{}$", line) for line in chinese_of(one))] == []
 
 
 def test_json_and_texts_are_the_same(kgpt2, chinese, monkeypatch):
@@ -254,6 +316,17 @@ def test_without_a_chinese_locale_nothing_changes(kgpt2, monkeypatch):
         assert not any("：" in line or "没有" in line for line in said)
 
 
+def template(node: ast.expr) -> str:
+    """A string of the code, `{}` where values stand; "" for anything else."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def chinese_of(english: str) -> list[str]:
+    return in_chinese(english).splitlines()
+
+
 def spoken() -> str:
     """All that the code, click and the system can say, `{}` where values stand; lists as messages write them."""
     found = [os.strerror(code) for code in errno.errorcode]
@@ -261,8 +334,7 @@ def spoken() -> str:
     for path in [*(ROOT / "kgpt2").rglob("*.py"), *Path(inspect.getfile(click)).parent.glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-                found.append("".join(map(str, parts)))
+                found.append(template(node))
             elif isinstance(node, ast.Tuple | ast.List):
                 words = [part.value for part in node.elts if isinstance(part, ast.Constant)]
                 found += [", ".join(map(str, words)), ", ".join(map(repr, words))]

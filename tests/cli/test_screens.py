@@ -60,6 +60,17 @@ def test_the_line_of_a_validation_fits(width, language):
     assert whole in captured.get()
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+def test_a_rate_that_is_none_yet_is_not_shown(rate, language):
+    console = Console(width=120, force_terminal=True, color_system=None)
+    meter = SimpleNamespace(batches=2, step=2, tokens_per_second=rate)
+    with console.capture() as captured:
+        Shown(meter, 4, console).on_epoch_end(1, LOGS)
+    assert "held out" in captured.get() or "验证" in captured.get()
+    assert "tokens/s" not in captured.get()
+    assert "词元" not in captured.get()
+
+
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize(
     ("bar", "tell"),

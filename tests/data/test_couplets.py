@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from kgpt2.checkpoints.bert_tokenizer import SPECIAL_TOKENS, BertTokenizer
 from kgpt2.data.couplets import mend, open_couplets, open_verse_couplets, split_sides
 from kgpt2.data.example import Report
+from kgpt2.data.token_cache import tokenise
 from kgpt2.errors import RequestError
 
 UP, DOWN = "海内存知己", "天涯若比邻"
@@ -122,6 +124,42 @@ def test_what_is_no_couplet_is_counted(tmp_path, line, reason):
     found, report = read(open_couplets(tmp_path / "a.txt"))
     assert found == ["春风-秋雨"]
     assert report.dropped == {reason: 1}
+
+
+def test_the_first_lines_that_are_no_couplets_are_told_and_nothing_stops(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("春风-秋雨\n春风，秋雨\n\n春风-秋\n春-秋风\n春风-雨\n春-春雨\n秋雨-春风\n", "utf-8")
+    found, report = read(open_couplets(path))
+    assert found == ["春风-秋雨"]
+    assert report.problems == [
+        f"{path}, line 2: no second side; a - parts the two",
+        *(f"{path}, line {number}: unequal lengths" for number in (4, 5, 6)),
+    ]
+    assert report.dropped["unequal lengths"] == 4
+    assert not report.fatal
+    codec = BertTokenizer([*SPECIAL_TOKENS, *"春风秋雨-"])
+    for _ in range(2):  # read, and taken from the cache
+        assert tokenise(open_couplets(path), codec, strict=True).problems == report.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.csv", "上联,下联\n春风,秋雨\n春风,\n", "line 3: no second"),
+        ("a.jsonl", '{"up": "春风", "down": "秋雨"}\n{"up": "春风", "down": "秋"}\n', "line 2: unequal"),
+    ],
+)
+def test_a_row_that_is_no_couplet_is_told_by_its_line(tmp_path, name, text, place):
+    (tmp_path / name).write_text(text, "utf-8")
+    _, report = read(open_couplets(tmp_path / name))
+    assert [one.partition(", ")[2][: len(place)] for one in report.problems] == [place]
+
+
+def test_of_two_files_the_line_is_told(tmp_path):
+    (tmp_path / "in.txt").write_text("春风\n春\n", "utf-8")
+    (tmp_path / "out.txt").write_text("秋雨\n\n", "utf-8")
+    _, report = read(open_couplets(tmp_path))
+    assert report.problems == [f"{tmp_path / 'out.txt'}, line 2: empty side"]
 
 
 def test_duplicates_in_either_order(tmp_path):
