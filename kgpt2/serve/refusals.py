@@ -54,8 +54,14 @@ class Refusal(Exception):
         return JSONResponse(self.body(headers.get("accept-language", "")), self.status, self.headers)
 
 
+def stopping() -> Refusal:
+    """The server takes nothing new, or has broken off what was running."""
+    message = "the server is stopping; send this again in a few seconds, or to another one"
+    return Refusal(503, message, None, "stopping", {"Retry-After": "5"})
+
+
 def busy() -> Refusal:
-    """The queue is full, or the server is stopping."""
+    """The queue is full."""
     return Refusal(
         503, "too many requests wait already; try again in a second", None, "overloaded", {"Retry-After": "1"}
     )
