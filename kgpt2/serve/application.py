@@ -92,7 +92,8 @@ class Server:
         """The answer to a request for completions."""
         self._require_model(asked.model)
         work = await run_in_threadpool(prepare, self.lm, asked, self.decoders, self.limits)
-        job, answers = self.submit(work), Answers(work, self.lm, self.name)
+        chinese = refusals.reads_chinese(request.headers.get("accept-language", ""))
+        job, answers = self.submit(work), Answers(work, self.lm, self.name, chinese)
         if asked.stream:
             return EventStream(work, job, answers, self.limits.seconds)
         try:

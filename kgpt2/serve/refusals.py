@@ -45,13 +45,17 @@ class Refusal(Exception):
             'k：没有这项设置'
         """
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        chinese = languages.lower().startswith("zh")
-        message = (self.chinese or in_chinese(self.message)) if chinese else self.message
+        message = (self.chinese or in_chinese(self.message)) if reads_chinese(languages) else self.message
         return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code}}
 
     def response(self, headers: Mapping[str, str]) -> JSONResponse:
         """The answer to a request with these headers."""
         return JSONResponse(self.body(headers.get("accept-language", "")), self.status, self.headers)
+
+
+def reads_chinese(languages: str) -> bool:
+    """Whether Chinese comes first in an Accept-Language header."""
+    return languages.lower().startswith("zh")
 
 
 def stopping() -> Refusal:
