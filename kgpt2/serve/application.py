@@ -33,7 +33,10 @@ from kgpt2.verse.meter import Tones
 from kgpt2.verse.sounds import System
 
 STATIC = Path(__file__).parent / "static"
-_PATHS = ("/", "/health", "/metrics", "/v1/models", "/v1/completions", "/lens/trace", "/verse/form", "/verse/check")
+_PATHS = (
+    *("/", "/health", "/metrics", "/v1/models", "/v1/completions"),
+    *("/lens/trace", "/verse/form", "/verse/check", "/verse/tunes"),
+)
 # A traced text is not batched: so many tokens of it, and so many traces at a time.
 _TRACED, _TRACES = 256, 2
 _LONGEST_VERSE = 4000
@@ -55,7 +58,10 @@ class Poem(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     text: Annotated[str, pydantic.Field(max_length=_LONGEST_VERSE)]
-    system: System = "pingshui"
+    system: System | None = None
+    form: Annotated[str, pydantic.Field(max_length=_LONGEST_VERSE)] = ""
+    tones: bool = True
+    rhymes: bool = True
 
 
 class Server:
@@ -204,7 +210,13 @@ def _add_tools(application: FastAPI, server: Server) -> None:
     @application.post("/verse/check")
     async def check(poem: Poem) -> Response:
         """The tones of a poem's characters, and how well it keeps the rules."""
-        return JSONResponse(await run_in_threadpool(verses.check, poem.text, poem.system))
+        return JSONResponse(await run_in_threadpool(functools.partial(verses.check, **poem.model_dump())))
+
+    @application.get("/verse/tunes")
+    async def tunes() -> Response:
+        """The tunes that the model's context has room for."""
+        room = server.lm.runtime.context - len(server.lm.tokenizer.start_ids) - 1  # one: the mark of the genre
+        return JSONResponse({"tunes": await run_in_threadpool(verses.tunes_within, room)})
 
 
 def _add_page(application: FastAPI) -> None:
