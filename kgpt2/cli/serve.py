@@ -15,8 +15,6 @@ from kgpt2.cli.options import MODEL_OPTIONS, model_options, read_noted
 from kgpt2.errors import RequestError, WorkError
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from kgpt2.checkpoints.special_tokens import SpecialTokens
 
 # Seconds that running requests have to finish when the server is told to stop.
@@ -71,6 +69,8 @@ def command(
 
     try:
         import uvicorn
+
+        from kgpt2.serve.ending import Ending, EndingServer
     except ModuleNotFoundError as error:
         raise missing(error) from None
 
@@ -80,25 +80,18 @@ def command(
 
         lm = open_runtime(read_noted(model, described), dtype, "openvino")
         hosts = {"localhost", "127.0.0.1", "[::1]", _in_address(host)} if _is_loopback(host) else None
-        application = app(lm, name=model, api_key=api_key, hosts=hosts)
+        ending = Ending()
+        application = app(lm, name=model, api_key=api_key, hosts=hosts, ending=ending)
         config = uvicorn.Config(
             application,
             log_level="warning",
             limit_concurrency=_room_for_connections(),
-            timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
         say(f"{model} is served at {address} (Ctrl-C stops it)")
         if opening:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        _run(uvicorn.Server(config), listener)
-
-
-def _run(server: "uvicorn.Server", listener: socket.socket) -> None:
-    """Serves until it is told to stop; then running requests finish, and that is no failure."""
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
+        EndingServer(config, ending, _GRACE).run(sockets=[listener])
         say("stopped")
 
 

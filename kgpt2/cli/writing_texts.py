@@ -20,7 +20,7 @@ from kgpt2.generation import bulk
 from kgpt2.generation.first_line import form_of_first_line, is_instruction
 from kgpt2.generation.generate import Clock, generate, stream
 from kgpt2.generation.language_model import LanguageModel
-from kgpt2.generation.prompts import Prompts, prepare_prompts, reader_of
+from kgpt2.generation.prompts import Prompts, note_of_length, prepare_prompts, reader_of
 from kgpt2.generation.rows import Generation
 
 # How many texts are drawn where the form was chosen for the user, so that the first impression is no lottery.
@@ -109,8 +109,8 @@ def look_over(texts: Prompts, checkpoint: Checkpoint, settings: Settings, verbos
         if verbose:
             say(f"the model reads {ready.mark + ready.text!r} ({len(ready.ids)} tokens, start token included)")
         total, longest = total + 1, max(longest, len(ready.ids) + ready.max_new_tokens)
-    if longest > context:
-        say(f"note: {longest} tokens do not fit the context of {context}: the model then sees the last part of a text")
+    if outgrowing := note_of_length(longest, context):
+        say(f"note: {outgrowing}")
     return total
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -157,9 +157,9 @@ class LanguageModel:
         return scores
 
 
-def notes_of(prompts: Sequence[Prompt]) -> list[str]:
-    """What to tell of the rules of verse that gave way to what prompts begin with, each once."""
-    notes = [f"{quoted(one.text, 20)}: {note}" for one in prompts if one.plans for note in one.plans.notes]
+def notes_of(prompts: Sequence[Prompt], say: Callable[[str], str] = str) -> list[str]:
+    """What to tell of the rules of verse that gave way to what prompts begin with, each once, as `say` puts it."""
+    notes = [f"{quoted(one.text, 20)}: {say(note)}" for one in prompts if one.plans for note in one.plans.notes]
     return list(dict.fromkeys(notes))
 
 

@@ -78,6 +78,18 @@ def prepare_prompts(
     return [_prepared(text, codec, context, settings, read) for text in texts]
 
 
+def note_of_length(longest: int, context: int) -> str:
+    """What to tell where a text of so many tokens, prompt included, outgrows the context; "" where it does not.
+
+    Example:
+        >>> note_of_length(129, 128)
+        '129 tokens do not fit the context of 128: the model then sees the last part of a text'
+    """
+    if longest <= context:
+        return ""
+    return f"{longest} tokens do not fit the context of {context}: the model then sees the last part of a text"
+
+
 def _prepared(given: str, codec: Codec, context: int, settings: Settings, read: Callable[[str], str]) -> Prompt:
     if len(given) > context * LONGEST_TOKEN:
         raise RequestError(

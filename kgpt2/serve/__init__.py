@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from kgpt2.generation.language_model import LanguageModel
+    from kgpt2.serve.ending import Ending
     from kgpt2.serve.limits import Limits
 
 
@@ -20,6 +21,7 @@ def app(
     api_key: str | None = None,
     hosts: Collection[str] | None = None,
     limits: "Limits | None" = None,
+    ending: "Ending | None" = None,
 ) -> "ASGIApp":
     """An ASGI application to run or to mount elsewhere.
 
@@ -30,6 +32,7 @@ def app(
         hosts: names that a request's Host header may have; None: any. Give them where a browser can reach the server
             unasked, as on a loopback address.
         limits: how much may be asked for.
+        ending: by which it is told that the server stops, before its lifespan is over.
 
     Raises:
         RequestError: what it needs is not installed.
@@ -42,7 +45,7 @@ def app(
         from kgpt2.serve.application import build
     except ModuleNotFoundError as error:
         raise missing(error) from None
-    return build(lm, name, api_key, hosts, limits)
+    return build(lm, name, api_key, hosts, limits, ending)
 
 
 def missing(error: ModuleNotFoundError) -> RequestError:

@@ -21,6 +21,7 @@ from kgpt2.errors import Kgpt2Error, RequestError, escaped
 from kgpt2.generation.language_model import LanguageModel
 from kgpt2.serve import lens, refusals, verses
 from kgpt2.serve.asking import Asked
+from kgpt2.serve.ending import Ending
 from kgpt2.serve.guard import Guard
 from kgpt2.serve.limits import Limits
 from kgpt2.serve.meters import Meters
@@ -32,7 +33,10 @@ from kgpt2.verse.meter import Tones
 from kgpt2.verse.sounds import System
 
 STATIC = Path(__file__).parent / "static"
-_PATHS = ("/", "/health", "/metrics", "/v1/models", "/v1/completions", "/lens/trace", "/verse/form", "/verse/check")
+_PATHS = (
+    *("/", "/health", "/metrics", "/v1/models", "/v1/completions"),
+    *("/lens/trace", "/verse/form", "/verse/check", "/verse/tunes"),
+)
 # A traced text is not batched: so many tokens of it, and so many traces at a time.
 _TRACED, _TRACES = 256, 2
 _LONGEST_VERSE = 4000
@@ -54,7 +58,10 @@ class Poem(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     text: Annotated[str, pydantic.Field(max_length=_LONGEST_VERSE)]
-    system: System = "pingshui"
+    system: System | None = None
+    form: Annotated[str, pydantic.Field(max_length=_LONGEST_VERSE)] = ""
+    tones: bool = True
+    rhymes: bool = True
 
 
 class Server:
@@ -64,10 +71,11 @@ class Server:
         lm: the model.
         name: as requests call it.
         limits: of the server.
+        ending: of the server.
     """
 
-    def __init__(self, lm: LanguageModel, name: str, limits: Limits):
-        self.lm, self.name, self.limits = lm, name, limits
+    def __init__(self, lm: LanguageModel, name: str, limits: Limits, ending: Ending):
+        self.lm, self.name, self.limits, self.ending = lm, name, limits, ending
         self.meters = Meters()
         self.scheduler = Scheduler(lm.runtime, limits.rows, limits.waiting, self.meters)
         self.decoders = Decoders(lm)
@@ -83,14 +91,15 @@ class Server:
         try:
             self.scheduler.submit(job)
         except Busy:
-            raise refusals.busy() from None
+            raise (refusals.stopping() if self.ending.is_stopping else refusals.busy()) from None
         return job
 
     async def complete(self, asked: Asked, request: Request) -> Response:
         """The answer to a request for completions."""
         self._require_model(asked.model)
         work = await run_in_threadpool(prepare, self.lm, asked, self.decoders, self.limits)
-        job, answers = self.submit(work), Answers(work, self.lm, self.name)
+        chinese = refusals.reads_chinese(request.headers.get("accept-language", ""))
+        job, answers = self.submit(work), Answers(work, self.lm, self.name, chinese)
         if asked.stream:
             return EventStream(work, job, answers, self.limits.seconds)
         try:
@@ -112,7 +121,9 @@ class Server:
         if len(work.lines) != 1 or work.settings.best_of > 1 or (work.settings.max_new_tokens or 0) > _TRACED:
             raise RequestError(f"asked: the lens looks at one text of up to {_TRACED} tokens; leave n and best_of out")
         (line,) = work.lines
-        places = lens.trace(line.decoder, line.row.prompt, work.settings, work.seed, traced.ids)
+        places = lens.trace(
+            line.decoder, line.row.prompt, work.settings, work.seed, traced.ids, lambda: self.ending.is_over
+        )
         return {"prompt": line.row.prompt.text, "seed": work.seed, "places": places}
 
     def _require_model(self, model: str | None) -> None:
@@ -122,14 +133,20 @@ class Server:
 
 
 def build(
-    lm: LanguageModel, name: str | None, api_key: str | None, hosts: Collection[str] | None, limits: Limits | None
+    lm: LanguageModel,
+    name: str | None,
+    api_key: str | None,
+    hosts: Collection[str] | None,
+    limits: Limits | None,
+    ending: Ending | None,
 ) -> ASGIApp:
     """The application; arguments as those of `kgpt2.serve.app`."""
-    server = Server(lm, name or lm.checkpoint.folder.name, limits or Limits())
+    server = Server(lm, name or lm.checkpoint.folder.name, limits or Limits(), ending or Ending())
 
     @contextlib.asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[None]:
         yield
+        server.ending.begin(0)
         await run_in_threadpool(server.scheduler.stop)
 
     application = FastAPI(
@@ -141,7 +158,13 @@ def build(
     _add_page(application)
     _add_errors(application)
     application.add_middleware(
-        Guard, limits=server.limits, meters=server.meters, api_key=api_key, hosts=hosts, paths=_PATHS
+        Guard,
+        limits=server.limits,
+        ending=server.ending,
+        meters=server.meters,
+        api_key=api_key,
+        hosts=hosts,
+        paths=_PATHS,
     )
     return application
 
@@ -162,7 +185,7 @@ def _add_answers(application: FastAPI, server: Server) -> None:
     @application.get("/health")
     async def health() -> Response:
         """Whether requests are taken."""
-        stopping = server.scheduler.is_stopping
+        stopping = server.ending.is_stopping
         return JSONResponse({"status": "stopping" if stopping else "ok"}, 503 if stopping else 200)
 
     @application.get("/metrics")
@@ -187,7 +210,13 @@ def _add_tools(application: FastAPI, server: Server) -> None:
     @application.post("/verse/check")
     async def check(poem: Poem) -> Response:
         """The tones of a poem's characters, and how well it keeps the rules."""
-        return JSONResponse(await run_in_threadpool(verses.check, poem.text, poem.system))
+        return JSONResponse(await run_in_threadpool(functools.partial(verses.check, **poem.model_dump())))
+
+    @application.get("/verse/tunes")
+    async def tunes() -> Response:
+        """The tunes that the model's context has room for."""
+        room = server.lm.runtime.context - len(server.lm.tokenizer.start_ids) - 1  # one: the mark of the genre
+        return JSONResponse({"tunes": await run_in_threadpool(verses.tunes_within, room)})
 
 
 def _add_page(application: FastAPI) -> None:

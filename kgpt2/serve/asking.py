@@ -1,8 +1,9 @@
 """What a request for completions may say: OpenAI's names for what OpenAI has, our own for the rest."""
 
 import dataclasses
+import json
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import pydantic
 
@@ -18,6 +19,10 @@ _LEFT_OUT = ("batch_size", "beams", "length_penalty", "early_stopping", "max_len
 _SAMPLERS = ("greedy", "top_k", "top_p", "random")
 DEFAULT_TOKENS = 64
 _MOST_LOGPROBS = 20
+_NO_PENALTY = "for fewer repeats set repetition_penalty"
+_ABOVE_0 = dataclasses.replace(
+    FIELDS["temperature"], meaning=dataclasses.replace(FIELDS["temperature"].meaning, hint="or 0: greedy")
+)
 
 
 def _checked(check: Any, schema: dict[str, Any]) -> Any:
@@ -51,11 +56,27 @@ def _temperature(value: object) -> float:
     """As in `Settings`, and OpenAI's 0, which is greedy."""
     if value is None:
         return 1.0
-    return 0.0 if type(value) in (int, float) and value == 0 else float(FIELDS["temperature"].value(value))
+    return 0.0 if type(value) in (int, float) and value == 0 else float(_ABOVE_0.value(value))
 
 
 def _prompt(value: object) -> list[str]:
-    return as_texts("prompt", value)
+    return [""] if value is None else as_texts("prompt", value)
+
+
+def _neutral(name: str, off: object, instead: str) -> Any:
+    """A key of OpenAI's that would change the text in a way that is not known here: only what changes nothing will do.
+
+    Args:
+        name: of the key.
+        off: the value that changes nothing, beside null.
+        instead: what to do.
+    """
+
+    def check(value: object) -> None:
+        good = value is None or (value == off and type(value) is not bool)
+        require(good, name, value, f"{json.dumps(off)} or null here; {instead}")
+
+    return _checked(check, {"enum": [off, None]})
 
 
 def _logprobs(value: object) -> int | None:
@@ -64,7 +85,9 @@ def _logprobs(value: object) -> int | None:
     return typing.cast("int | None", value)
 
 
-_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_TEXTS = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]
+}
 _LOGPROBS = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": _MOST_LOGPROBS}, {"type": "null"}]}
 _TEMPERATURE = {
     "anyOf": [{"type": "number", "minimum": 0, "maximum": FIELDS["temperature"].meaning.most}, {"type": "null"}]
@@ -75,17 +98,26 @@ if TYPE_CHECKING:
     Prompts: TypeAlias = list[str]
     Logprobs: TypeAlias = int | None
     Temperature: TypeAlias = float
+    Presence: TypeAlias = None
+    Frequency: TypeAlias = None
+    Bias: TypeAlias = None
+    Suffix: TypeAlias = None
 else:
     Prompts = _checked(_prompt, _TEXTS)
     Logprobs = _checked(_logprobs, _LOGPROBS)
     Temperature = _checked(_temperature, _TEMPERATURE)
+    Presence = _neutral("presence_penalty", 0, _NO_PENALTY)
+    Frequency = _neutral("frequency_penalty", 0, _NO_PENALTY)
+    Bias = _neutral("logit_bias", {}, "to keep a text out set ban")
+    Suffix = _neutral("suffix", "", "texts are continued, not filled in")
 
 
 class StreamOptions(pydantic.BaseModel):
     """OpenAI's `stream_options`."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
-    include_usage: bool = False
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = pydantic.Field(None, description="Pieces are never padded.")
 
 
 class _Asked(pydantic.BaseModel):
@@ -95,14 +127,18 @@ class _Asked(pydantic.BaseModel):
 
     model: str | None = pydantic.Field(None, description="The name that /v1/models gives, or nothing.")
     prompt: Prompts = pydantic.Field([""], description="One text or several to continue.")
-    stream: bool = pydantic.Field(False, description="Send the text as it comes, as server-sent events.")
+    stream: bool | None = pydantic.Field(None, description="Send the text as it comes, as server-sent events.")
     stream_options: StreamOptions | None = None
-    echo: bool = pydantic.Field(False, description="Begin the text with the prompt.")
+    echo: bool | None = pydantic.Field(None, description="Begin the text with the prompt.")
     logprobs: Logprobs = pydantic.Field(
         None, description="Log-probabilities of the tokens, and so many of the most probable ones at each place."
     )
     temperature: Temperature = pydantic.Field(1.0, description="Below 1 safer, above 1 bolder; 0: greedy.")
     user: str | None = pydantic.Field(None, description="Whoever asks; not looked at.")
+    presence_penalty: Presence = pydantic.Field(None, description="OpenAI's; off.")
+    frequency_penalty: Frequency = pydantic.Field(None, description="OpenAI's; off.")
+    logit_bias: Bias = pydantic.Field(None, description="OpenAI's; empty.")
+    suffix: Suffix = pydantic.Field(None, description="OpenAI's; empty.")
 
     @property
     def settings(self) -> Settings:

@@ -1,10 +1,12 @@
-"""What is looked at before a request is answered: where it comes from, whose it is, and how much it brings.
+"""What is looked at before a request is answered: where it comes from, whose it is, how much it brings, and whether the
+server still takes it.
 
 A page of another site can make a browser send requests to a server on the same machine. So on a loopback address the
 Host header must name one (another name that leads here is DNS rebinding), and an Origin must be this server's own.
 """
 
 import asyncio
+import contextlib
 import hmac
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -12,9 +14,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kgpt2.serve import refusals
+from kgpt2.serve.ending import BrokenOff, Ending
 from kgpt2.serve.limits import Limits
 from kgpt2.serve.meters import Meters
 from kgpt2.serve.refusals import Refusal
+from kgpt2.serve.streaming import send_event
 
 # What a browser needs to show the page is for everybody, and so is whether the server lives.
 _OPEN = ("/", "/health", "/static")
@@ -35,6 +40,7 @@ class Guard:
     Args:
         app: what answers.
         limits: of the server.
+        ending: of the server.
         meters: where answers are counted.
         api_key: the bearer token that is asked for; None: any will do.
         hosts: names that the Host header may have; None: any will do.
@@ -45,12 +51,13 @@ class Guard:
         self,
         app: ASGIApp,
         limits: Limits,
+        ending: Ending,
         meters: Meters,
         api_key: str | None,
         hosts: Collection[str] | None,
         paths: Collection[str],
     ):
-        self._app, self._limits, self._meters = app, limits, meters
+        self._app, self._limits, self._ending, self._meters = app, limits, ending, meters
         self._key, self._hosts, self._paths = api_key, hosts, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,20 +67,38 @@ class Guard:
             return
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         headers = Headers(scope=scope)
-        send = self._counted(path, send)
+        answer = _Answer(self._counted(path, send))
         try:
             self._require_own(headers)
             self._require_key(path, headers)
-            body = await asyncio.wait_for(self._body(receive), self._limits.body_seconds)
+            if scope["method"] == "POST":  # all others are answered at once, and while the server stops
+                self._require_taking()
+                await self._ending.during(self._pass_on(scope, receive, answer))
+            else:
+                await self._pass_on(scope, receive, answer)
         except Refusal as refusal:
-            await refusal.response(headers)(scope, receive, send)
-        except TimeoutError:
-            slow = Refusal(408, f"the body did not arrive within {self._limits.body_seconds:g} s", code="timeout")
-            await slow.response(headers)(scope, receive, send)
+            await refusal.response(headers)(scope, receive, answer)
+        except BrokenOff:
+            await answer.break_off(refusals.stopping(), scope, receive)
         except _Gone:
             pass
-        else:
-            await self._app(scope, _replayed(body, receive), send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reads the body, and lets the application answer.
+
+        Raises:
+            Refusal: the body is too large, or slow.
+        """
+        try:
+            body = await asyncio.wait_for(self._body(receive), self._limits.body_seconds)
+        except TimeoutError:
+            seconds = self._limits.body_seconds
+            raise Refusal(408, f"the body did not arrive within {seconds:g} s", code="timeout") from None
+        await self._app(scope, _replayed(body, receive), send)
+
+    def _require_taking(self) -> None:
+        if self._ending.is_stopping:
+            raise refusals.stopping()
 
     def _require_own(self, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -130,6 +155,32 @@ class Guard:
             await send(message)
 
         return sending
+
+
+class _Answer:
+    """Sends an answer, and knows how far it is.
+
+    Args:
+        send: of the request.
+    """
+
+    def __init__(self, send: Send):
+        self._send, self._has_begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Sends a part."""
+        self._has_begun = True
+        await self._send(message)
+
+    async def break_off(self, why: Refusal, scope: Scope, receive: Receive) -> None:
+        """Answers with an error; where the head of a stream has been sent, by an event."""
+        headers = Headers(scope=scope)
+        if not self._has_begun:
+            await why.response(headers)(scope, receive, self)
+            return
+        with contextlib.suppress(TimeoutError):  # its reader may be slow
+            await asyncio.wait_for(send_event(self, why.body(headers.get("accept-language", ""))), 1)
+            await self._send({"type": "http.response.body", "body": b""})
 
 
 class _Gone(Exception):

@@ -1,7 +1,8 @@
 """A sampler looked at while it draws: what the model thinks at each place, and what each cut leaves of it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -46,7 +47,14 @@ class Place(TypedDict):
     candidates: list[Candidate]
 
 
-def trace(decoder: Decoder, prompt: Prompt, settings: Settings, seed: int, given: Sequence[int] = ()) -> list[Place]:
+def trace(
+    decoder: Decoder,
+    prompt: Prompt,
+    settings: Settings,
+    seed: int,
+    given: Sequence[int] = (),
+    is_over: Callable[[], bool] = bool,
+) -> list[Place]:
     """Continues a prompt as `generate` does, and notes every place.
 
     Args:
@@ -55,6 +63,7 @@ def trace(decoder: Decoder, prompt: Prompt, settings: Settings, seed: int, given
         settings: how tokens are chosen.
         seed: of the draws.
         given: tokens that come first; each takes the draw of its place, so that what follows them has its own.
+        is_over: asked before each place, whether to leave the rest.
 
     Raises:
         RequestError: one of these is no token.
@@ -63,7 +72,7 @@ def trace(decoder: Decoder, prompt: Prompt, settings: Settings, seed: int, given
     if not all(0 <= token < size for token in given):
         raise RequestError(f"ids: the model's tokens have the numbers 0 to {size - 1:,}")
     row = Row(prompt, 0, seed, decoder.tokenizer, settings)
-    return list(_places(decoder, row, given))
+    return list(itertools.takewhile(lambda _: not is_over(), _places(decoder, row, given)))
 
 
 def _places(decoder: Decoder, row: Row, given: Sequence[int]) -> Iterator[Place]:

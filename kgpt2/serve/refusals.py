@@ -45,8 +45,7 @@ class Refusal(Exception):
             'k：没有这项设置'
         """
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        chinese = languages.lower().startswith("zh")
-        message = (self.chinese or in_chinese(self.message)) if chinese else self.message
+        message = (self.chinese or in_chinese(self.message)) if reads_chinese(languages) else self.message
         return {"error": {"message": message, "type": kind, "param": self.param, "code": self.code}}
 
     def response(self, headers: Mapping[str, str]) -> JSONResponse:
@@ -54,8 +53,19 @@ class Refusal(Exception):
         return JSONResponse(self.body(headers.get("accept-language", "")), self.status, self.headers)
 
 
+def reads_chinese(languages: str) -> bool:
+    """Whether Chinese comes first in an Accept-Language header."""
+    return languages.lower().startswith("zh")
+
+
+def stopping() -> Refusal:
+    """The server takes nothing new, or has broken off what was running."""
+    message = "the server is stopping; send this again in a few seconds, or to another one"
+    return Refusal(503, message, None, "stopping", {"Retry-After": "5"})
+
+
 def busy() -> Refusal:
-    """The queue is full, or the server is stopping."""
+    """The queue is full."""
     return Refusal(
         503, "too many requests wait already; try again in a second", None, "overloaded", {"Retry-After": "1"}
     )

@@ -92,11 +92,6 @@ class Scheduler:
                 self._thread.start()
             self._changed.notify()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether new jobs are refused."""
-        return self._stopping
-
     def stop(self) -> None:
         """Takes no new jobs, cancels the others, and waits for the thread."""
         with self._changed:

@@ -106,7 +106,7 @@ class EventStream(Response):
             pass
         except Refusal as refusal:  # the head of the answer has been sent: its reader may still see this
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_send_event(send, refusal.body(languages)), 1)
+                await asyncio.wait_for(send_event(send, refusal.body(languages)), 1)
                 await send({"type": "http.response.body", "body": b""})
         finally:
             self._job.cancel()
@@ -119,11 +119,11 @@ class EventStream(Response):
                     await send({"type": "http.response.body", "body": pieces, "more_body": True})
         except Exception:
             failure = Refusal(500, "the computation failed; the server's log says why")
-            await _send_event(send, failure.body(languages))
+            await send_event(send, failure.body(languages))
         else:
             options = self._work.asked.stream_options
             if options and options.include_usage:
-                await _send_event(send, self._answers.usage())
+                await send_event(send, self._answers.usage())
             await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -165,5 +165,6 @@ def _event(value: Json) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
 
-async def _send_event(send: Send, value: Json) -> None:
+async def send_event(send: Send, value: Json) -> None:
+    """Sends one object of a stream."""
     await send({"type": "http.response.body", "body": _event(value), "more_body": True})

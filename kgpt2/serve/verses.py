@@ -1,16 +1,17 @@
-"""Verse for the page: the picture of a form, and how well a poem keeps the rules."""
+"""Verse for the page: the tunes, the picture of a form, and how well a poem keeps the rules."""
 
 from typing import Literal, TypedDict
 
 from kgpt2.verse.check import check as check_rules
-from kgpt2.verse.form import form_of
 from kgpt2.verse.han import is_han
 from kgpt2.verse.measures import characters_repeated, parallels_kept, rhymes_kept, tones_kept
 from kgpt2.verse.meter import Tones, couplet_ways, is_couplet, regulated, rhyme_places, verse_ways
 from kgpt2.verse.notation import parse
 from kgpt2.verse.sounds import ANY, LEVEL, OBLIQUE, System, tone_of
+from kgpt2.verse.tunes import tunes
 
 _TONES = {LEVEL: "平", OBLIQUE: "仄", ANY: "中", 0: ""}
+_OF_TONES = {"出律", "孤平", "三平尾", "大拗不救", "失对", "失粘"}
 
 
 class Sign(TypedDict):
@@ -31,9 +32,13 @@ class Broken(TypedDict):
 
 
 class Check(TypedDict):
-    """What the measures say, pairs of how many places hold and how many there are; and what `verse check` does."""
+    """What the measures say, pairs of how many places hold and how many there are; and what `verse check` does.
+
+    `rhyme`: the name of what the lines rhyme on, "" where they share nothing.
+    """
 
     form: str
+    rhyme: str
     signs: list[Sign]
     tones: tuple[int, int]
     rhymes: tuple[int, int]
@@ -41,6 +46,16 @@ class Check(TypedDict):
     parallels: tuple[int, int]
     regulated: bool
     faults: list[Broken]
+
+
+def tunes_within(length: int) -> list[str]:
+    """The names of the tunes that have at most so many characters and marks, the commonest first.
+
+    Example:
+        >>> tunes_within(48)[0], "六州歌头" in tunes_within(128)
+        ('浣溪沙', False)
+    """
+    return [name for name in tunes() if len(parse(name)) <= length]
 
 
 def picture(form: str, tones: Tones, rhyme: bool) -> list[Sign]:
@@ -76,20 +91,29 @@ def picture(form: str, tones: Tones, rhyme: bool) -> list[Sign]:
     ]
 
 
-def check(text: str, system: System) -> Check:
+def check(text: str, system: System | None = None, form: str = "", tones: bool = True, rhymes: bool = True) -> Check:
     """The tones of a poem's characters, and how well it keeps the rules.
 
     Args:
         text: the poem.
-        system: the tables to go by.
+        system: the tables to go by; None: those of the form.
+        form: that it was to have, a name or a pattern; "": what its lines say.
+        tones: whether to name faults of its tones.
+        rhymes: whether to name faults of its rhymes.
+
+    Raises:
+        RequestError: there is no such form.
 
     Example:
-        >>> check("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", "pingshui")["rhymes"]
-        (1, 1)
+        >>> found = check("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", "pingshui")
+        >>> found["rhymes"], found["rhyme"]
+        ((1, 1), '下平声十一尤')
     """
-    checked = check_rules(text, rhyme=system)
+    checked = check_rules(text, form, system or "" if rhymes else "off")
+    system = system or "pingshui"
     return Check(
-        form=form_of(text),
+        form=checked.form,
+        rhyme=checked.rhyme.name,
         signs=[_sign(sign, tone_of(sign, system) if is_han(sign) else 0, False) for sign in text],
         tones=tones_kept(text, system),
         rhymes=rhymes_kept(text, system),
@@ -97,7 +121,9 @@ def check(text: str, system: System) -> Check:
         parallels=parallels_kept(text),
         regulated=checked.regulated,
         faults=[
-            Broken(kind=one.kind, line=one.line, place=one.place, character=one.character) for one in checked.faults
+            Broken(kind=one.kind, line=one.line, place=one.place, character=one.character)
+            for one in checked.faults
+            if tones or one.kind not in _OF_TONES
         ],
     )
 

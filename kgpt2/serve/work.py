@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from kgpt2 import language
 from kgpt2.config.settings import Settings
 from kgpt2.errors import RequestError
 from kgpt2.generation.decoder import Decoder
 from kgpt2.generation.language_model import LanguageModel, notes_of
 from kgpt2.generation.merit import best
 from kgpt2.generation.processors import log_probabilities
+from kgpt2.generation.prompts import note_of_length
 from kgpt2.generation.rows import Generation, Prompt, Row
 from kgpt2.serve.asking import Asked
 from kgpt2.serve.growth import Best, Line, best_tokens
@@ -117,11 +119,13 @@ def prepare(lm: LanguageModel, asked: Asked, decoders: Decoders, limits: Limits)
 
 
 def _require_bearable(asked: Asked, settings: Settings, limits: Limits) -> None:
-    texts = len(asked.prompt) * max(settings.num_return, settings.best_of)
+    name, each = max(("n", settings.num_return), ("best_of", settings.best_of), key=lambda pair: pair[1])
+    texts = len(asked.prompt) * each
     if not asked.prompt:
         raise RequestError("prompt: an empty list; give a text, or several")
     if texts > limits.texts:
-        raise RequestError(f"prompt: {texts:,} texts in one request, this server takes {limits.texts}\nsend several")
+        name = "prompt" if each == 1 else name
+        raise RequestError(f"{name}: {texts:,} texts in one request, this server takes {limits.texts}\nsend several")
     if (settings.max_new_tokens or 0) > limits.tokens:
         raise RequestError(f"max_tokens: {settings.max_new_tokens:,} will not do, this server allows {limits.tokens:,}")
 
@@ -143,9 +147,10 @@ class Answers:
         work: the request.
         lm: what answers.
         name: of the model.
+        in_chinese: the language of notes, where the catalogue has them; else English.
     """
 
-    def __init__(self, work: Work, lm: LanguageModel, name: str):
+    def __init__(self, work: Work, lm: LanguageModel, name: str, in_chinese: bool = False):
         self._work, self._lm = work, lm
         self._head: Json = {
             "id": f"cmpl-{secrets.token_hex(12)}",
@@ -153,7 +158,12 @@ class Answers:
             "created": int(time.time()),
             "model": name,
         }
-        if notes := notes_of(work.prompts):
+        say = language.in_chinese if in_chinese else str
+        notes = notes_of(work.prompts, say)
+        longest = max(len(prompt.ids) + prompt.max_new_tokens for prompt in work.prompts)
+        if outgrowing := note_of_length(longest, lm.runtime.context):
+            notes.append(say(outgrowing))
+        if notes:
             self._head["notes"] = notes
 
     def whole(self) -> Json:

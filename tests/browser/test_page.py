@@ -52,6 +52,7 @@ def test_tones_and_measures(opened):
     assert set(marks) <= set("平仄中")
     assert "16／16" in page.locator("#measures").inner_text()
     assert "合律" in page.locator("#measures").inner_text()
+    assert "韵部" in page.locator("#measures").inner_text()
     assert len(page.locator("#picture .tones").inner_text().replace("\n", "")) == 32
 
 
@@ -71,7 +72,53 @@ def test_a_fuller_search(opened, lm):
     page.locator("#search").click()
     text = poem(page)
     seed = int(re.search(r"seed=(\d+)", page.url)[1])
-    assert text == lm.generate("", form="七绝", tones="strict", rhyme="pingshui", best_of=24, seed=seed)[0].text
+    assert text == lm.generate("", form="七绝", best_of=24, seed=seed)[0].text
+
+
+def test_a_tune_is_chosen_from_a_list(opened, lm):
+    page = opened()
+    page.locator("#forms label", has_text="词牌").click()
+    page.locator("select[name=tune]").select_option("浣溪沙")
+    expect(page.locator("#picture .r")).to_have_count(5)
+    expect(page.locator("select[name=tones]")).to_be_disabled()
+    page.locator("#verse-form button[type=submit]").click()
+    text = poem(page)
+    seed = int(re.search(r"seed=(\d+)", page.url)[1])
+    assert text == lm.generate("", form="浣溪沙", seed=seed)[0].text
+    assert "浣溪沙" in page.locator("#measures").inner_text()
+    offered = page.locator("select[name=tune] option").all_inner_texts()
+    assert "水调歌头" in offered
+    assert "六州歌头" not in offered  # 181 characters and marks, the model's context is 128
+    again = opened(page.url.partition("#")[2])
+    assert poem(again) == text
+
+
+def test_another_form_has_its_own_rules(opened):
+    page = opened()
+    tones, rhyme = (page.locator(f"select[name={name}]") for name in ("tones", "rhyme"))
+    tones.select_option("off")
+    rhyme.select_option("modern")
+    page.locator("#forms label", has_text="自定").click()
+    assert (tones.input_value(), rhyme.input_value()) == ("", "")
+    page.locator("#forms label", has_text="七律").click()
+    page.locator("#verse-form button[type=submit]").click()
+    assert len(poem(page)) == 64
+    assert "tones=" not in page.url
+    assert "rhyme=" not in page.url
+    assert "合律" in page.locator("#measures").inner_text()
+
+
+def test_faults_are_named_as_a_reader_names_them(opened):
+    asked = "verse?form=五绝&prompt=疑是地上霜，&seed=1"
+    page = opened(asked)
+    poem(page)
+    assert re.search(r"第一句第.字「.」", page.locator("#measures").inner_text())
+    free = opened(f"{asked}&tones=off")
+    poem(free)
+    assert "出律" not in free.locator("#measures").inner_text()
+    english = opened(asked, locale="en-GB")
+    poem(english)
+    assert re.search(r"line 1 character \d .", english.locator("#measures").inner_text())
 
 
 def test_the_lens_goes_on_from_another_candidate(opened):

@@ -207,3 +207,7 @@ def test_the_page_is_told_what_verse_check_says(http):
     found = http.post("/verse/check", json={"text": text, "system": "pingshui"}).json()
     assert not found["regulated"]
     assert found["faults"] == [{"kind": "失粘", "line": 3, "place": 0, "character": ""}]
+    told = http.post("/verse/check", json={"text": text, "form": "七绝", "tones": False}).json()
+    assert (told["faults"], told["rhyme"]) == ([], "上平声十一真")
+    line = "一曲新词酒一杯，去年天气旧亭台。"
+    assert http.post("/verse/check", json={"text": line, "form": "浣溪纱"}).status_code == 400

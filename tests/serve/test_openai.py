@@ -121,7 +121,14 @@ def test_an_echo_scores_the_prompt(client, lm):
         ({"top_p": 2}, "top_p", "top_p: 2.0 will not do"),
         ({"max_tokens": 0}, "max_tokens", "max_tokens: 0 will not do"),
         ({"max_tokens": 10**6}, "max_tokens", "this server allows 4,096"),
-        ({"n": 1000}, "prompt", "1,000 texts in one request"),
+        ({"n": 100}, "n", "n: 100 texts in one request, this server takes 64"),
+        ({"best_of": 100, "n": 2}, "best_of", "best_of: 100 texts in one request"),
+        ({"prompt": ["春"] * 65}, "prompt", "prompt: 65 texts in one request"),
+        ({"temperature": -1}, "temperature", "it must be a number from 1e-06 to 1e+06 (or 0: greedy)"),
+        ({"presence_penalty": 0.5}, "presence_penalty", "must be 0 or null here; for fewer repeats set repetition_pen"),
+        ({"frequency_penalty": -2}, "frequency_penalty", "must be 0 or null here"),
+        ({"logit_bias": {"5": -100}}, "logit_bias", "must be {} or null here; to keep a text out set ban"),
+        ({"suffix": "秋"}, "suffix", 'must be "" or null here; texts are continued, not filled in'),
         ({"prompt": []}, "prompt", "an empty list"),
         ({"prompt": [1, 2]}, "prompt", "must be a text"),
         ({"prompt": "春" * 127}, None, "the model's context is 128"),
@@ -163,6 +170,37 @@ def _told(http, asked, languages):
     return answer.json()["error"]["message"]
 
 
+# What the client's documentation names as defaults, and null wherever its types allow it.
+NEUTRAL = {
+    **{"best_of": 1, "n": 1, "echo": False, "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}},
+    **{"logprobs": None, "suffix": None, "temperature": 1, "top_p": 1, "stop": None, "user": "one"},
+}
+
+
+@pytest.mark.parametrize("asked", [NEUTRAL, dict.fromkeys(NEUTRAL, None), {"suffix": "", "stop": []}])
+@pytest.mark.parametrize("stream", [None, True])
+def test_neutral_values_change_nothing(client, lm, asked, stream):
+    options = {"include_usage": None, "include_obfuscation": False} if stream else None
+    asked = asked | {"stream": stream, "stream_options": options}
+    answer = client.completions.create(model="mini_zh", prompt=PROMPT, max_tokens=20, seed=9, **asked)
+    text = "".join(piece.choices[0].text for piece in answer) if stream else answer.choices[0].text
+    wanted = lm.generate(PROMPT, max_new_tokens=20, seed=9, **({"p": 1} if asked.get("top_p") else {}))
+    assert text == wanted[0].completion
+
+
+def test_every_parameter_of_the_client_is_known():
+    from openai.types.completion_create_params import CompletionCreateParamsNonStreaming
+
+    from kgpt2.serve.asking import KEYS
+
+    assert CompletionCreateParamsNonStreaming.__annotations__.keys() | {"stream"} <= {*KEYS}
+
+
+def test_no_prompt_is_an_empty_one(client, lm):
+    answer = client.completions.create(model="mini_zh", prompt=None, max_tokens=20, seed=9)
+    assert answer.choices[0].text == lm.generate("", max_new_tokens=20, seed=9)[0].completion
+
+
 def test_models(client):
     assert [one.id for one in client.models.list()] == ["mini_zh"]
     with pytest.raises(openai.NotFoundError, match="mini_zh is"):
@@ -177,4 +215,15 @@ def test_rules_that_gave_way_are_told(http, lm, stream):
     with pytest.warns(Note) as warned:
         lm.generate(asked["prompt"], form=asked["form"], seed=1)
     assert told["notes"] == [str(one.message) for one in warned]
+    chinese = http.post("/v1/completions", json=asked | {"stream": False}, headers={"Accept-Language": "zh-CN"}).json()
+    assert len(chinese["notes"]) == len(told["notes"])
+    assert chinese["notes"] == ["'疑是地上霜，': 开头不合平仄谱（霜）：后文合谱"]
     assert "notes" not in http.post("/v1/completions", json={"prompt": "春", "max_tokens": 2}).json()
+
+
+def test_a_text_that_outgrows_the_context_is_told(http):
+    asked = {"prompt": "春", "max_tokens": 300, "seed": 1}
+    note = "302 tokens do not fit the context of 128: the model then sees the last part of a text"
+    assert http.post("/v1/completions", json=asked).json()["notes"] == [note]
+    chinese = http.post("/v1/completions", json=asked, headers={"Accept-Language": "zh"}).json()["notes"]
+    assert chinese == ["302 个词元超出上下文 128：模型只能看到文本的后一段"]

@@ -25,7 +25,7 @@ def test_nothing_makes_it_fail(lm, mode):
             _try(strategy)
         except hypothesis.errors.Unsatisfiable:
             assert mode == GenerationMode.NEGATIVE  # a request without arguments has nothing to get wrong
-    assert paths >= {"/v1/completions", "/v1/models", "/lens/trace", "/verse/form", "/verse/check"}
+    assert paths >= {"/v1/completions", "/v1/models", "/lens/trace", "/verse/form", "/verse/check", "/verse/tunes"}
 
 
 def _try(strategy):

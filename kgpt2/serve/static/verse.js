@@ -2,7 +2,9 @@
 
 import { $, answered, ask, events, facts, make, newSeed, say, tell } from "./words.js";
 
-const FORMS = ["五绝", "七绝", "五律", "七律", "对联", ""];
+const FORMS = ["五绝", "七绝", "五律", "七律", "对联"];
+const FIRST = "七绝";
+const OTHERS = ["tune", "pattern"]; // ways to have another form, each with a field of its own
 const KEPT = ["prompt", "title", "keywords", "tones", "rhyme", "acrostic"];
 const BEST_OF = 24;
 const PACE = 55; // milliseconds between two characters
@@ -14,19 +16,37 @@ let last = null; // the request that the poem came of
 // What the fields ask for, in the words of the interface.
 function asked() {
   const chosen = $("input[name=form]:checked", form).value;
-  const found = { form: chosen || form.pattern.value };
+  const found = { form: form.elements[chosen]?.value ?? chosen };
   for (const name of KEPT) if (form.elements[name].value.trim()) found[name] = form.elements[name].value.trim();
-  if (chosen === "对联") delete found.rhyme;
+  if (form.tones.disabled) delete found.tones;
+  if (form.rhyme.disabled) delete found.rhyme;
   if (found.keywords) found.keywords = found.keywords.split(/[,，、\s]+/).filter(Boolean);
   return found;
 }
 
 function fill(values) {
-  for (const name of KEPT) if (values.has(name)) form.elements[name].value = values.get(name);
-  const wanted = values.get("form") ?? "七绝";
-  const named = FORMS.includes(wanted);
-  if (!named) form.pattern.value = wanted;
-  $(`input[name=form][value="${named ? wanted : ""}"]`, form).checked = true;
+  for (const name of KEPT) form.elements[name].value = values.get(name) ?? "";
+  const wanted = values.get("form") ?? FIRST;
+  const isTune = [...form.tune.options].some(({ value }) => value === wanted);
+  const way = FORMS.includes(wanted) ? wanted : isTune ? "tune" : "pattern";
+  if (OTHERS.includes(way)) form.elements[way].value = wanted;
+  $(`input[name=form][value=${way}]`, form).checked = true;
+  offer();
+}
+
+// A tune and a couplet have no choice of all that a poem has; what is not offered is not asked for.
+function offer() {
+  const chosen = $("input[name=form]:checked", form).value;
+  for (const way of OTHERS) $(`.${way}`, form).hidden = chosen !== way;
+  form.tones.disabled = chosen === "tune";
+  form.rhyme.disabled = chosen === "对联";
+  $("option[value=off]", form.rhyme).disabled = chosen === "tune";
+}
+
+async function fillTunes() {
+  if (form.tune.options.length) return;
+  const { tunes } = await answered("verse/tunes").catch(() => ({ tunes: [] })); // asked for anew when the room is entered
+  form.tune.replaceChildren(...tunes.map((name) => make("option", { value: name, lang: "zh-CN" }, name)));
 }
 
 function addressOf(request) {
@@ -36,10 +56,7 @@ function addressOf(request) {
 }
 
 async function showPicture() {
-  const { form: pattern, tones = "off", rhyme = "off" } = asked();
-  const own = !$("input[name=form]:checked", form).value;
-  $(".pattern", form).hidden = !own;
-  form.rhyme.disabled = pattern === "对联";
+  const { form: pattern, tones = form.tones.disabled ? "off" : "tang", rhyme = form.rhyme.disabled ? "off" : "" } = asked();
   const query = new URLSearchParams({ form: pattern, tones, rhyme: rhyme !== "off" });
   const place = $("#picture .tones");
   try {
@@ -111,27 +128,24 @@ async function write(request) {
     if (mine.signal.aborted) return;
     tell(status, notes.join("\n"));
     $("#poem-acts").hidden = false;
-    await measure(text, request.rhyme === "modern" ? "modern" : "pingshui");
+    await measure(text, request);
   } catch (error) {
     if (!mine.signal.aborted) tell(status, say("failed") + error.message, true);
   }
 }
 
-// Such as 失粘 3 or 出律 2.5 霜: the line, and the character of it.
-const fault = ({ kind, line, place, character }) =>
-  `${kind} ${place ? `${line}.${place}` : line || ""}${character && ` ${character}`}`.trim();
-
-async function measure(text, system) {
-  const found = await answered("verse/check", { text, system });
+async function measure(text, { form: pattern, tones, rhyme }) {
+  const system = rhyme === "off" ? undefined : rhyme;
+  const asked = { text, form: pattern, system, tones: tones !== "off", rhymes: rhyme !== "off" };
+  const found = await answered("verse/check", asked);
   const signs = found.signs.filter(({ sign }) => sign !== "-");
   poem.querySelectorAll(".sign").forEach((one, place) => (one.dataset.tone = signs[place]?.tone ?? ""));
-  const of = ([kept, all]) => (all ? `${kept}／${all}` : "—");
-  const shape = found.form || (last.form === "对联" ? "对联" : say("mOther"));
+  const of = ([kept, all]) => all && `${kept}／${all}`;
   facts($("#measures"), [
-    [say("mForm"), shape], [say("mTones"), of(found.tones)], [say("mRhymes"), of(found.rhymes)],
+    [say("mForm"), found.form], [say("mTones"), of(found.tones)], [say("mRhyme"), found.rhyme],
     [say("mParallels"), of(found.parallels)], [say("mRepeated"), of(found.repeated)],
-    [say("mFaults"), found.faults.map(fault).join("，") || say(found.regulated ? "mRegulated" : "mNone")],
-  ]);
+    [say("mFaults"), found.faults.map(say("fault")).join(say("comma")) || say(found.regulated ? "mRegulated" : "mNone")],
+  ].filter(([, value]) => value)); // a tune has no tones to count, a couplet no rhyme
   $("#measures").hidden = false;
 }
 
@@ -142,8 +156,9 @@ async function keep(text, word) {
   tell(status, say(word));
 }
 
-export function openVerse(values) {
-  fill(values);
+export async function openVerse(values) {
+  await fillTunes();
+  if (values.toString()) fill(values);
   showPicture();
   if (!last) tell(status, say("empty"));
   if (values.has("seed")) {
@@ -154,17 +169,21 @@ export function openVerse(values) {
 }
 
 export function labelForms() {
-  for (const one of form.querySelectorAll("#forms span")) if (one.dataset.own) one.textContent = say("own");
+  for (const one of form.querySelectorAll("#forms [data-way]")) one.textContent = say(one.dataset.way);
 }
 
 $("#forms").append(
-  ...FORMS.map((name) => {
+  ...[...FORMS, ...OTHERS].map((name) => {
     const input = make("input", { type: "radio", name: "form", value: name });
-    return make("label", {}, input, make("span", name ? {} : { "data-own": "1" }, name || say("own")));
+    input.defaultChecked = name === FIRST;
+    return make("label", {}, input, OTHERS.includes(name) ? make("span", { "data-way": name === "pattern" ? "own" : name }) : make("span", {}, name));
   }),
 );
 form.addEventListener("change", (event) => {
-  if (event.target.name === "form" && !event.target.value) form.tones.value = form.rhyme.value = "off";
+  if (event.target.name === "form") {
+    form.tones.value = form.rhyme.value = ""; // what was chosen for another form
+    offer();
+  }
   showPicture();
 });
 form.addEventListener("submit", (event) => {
