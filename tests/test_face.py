@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_a_loaded_model_writes_and_shows_itself():
     assert [str(one) for one in found] == [one.text for one in found]
     assert "<table>" in found._repr_html_()
     assert "mini_zh" in repr(lm)
+    (score,) = lm.score("春风" * 20)
+    assert repr(score) == f"<Score '{'春风' * 10}…': loss {score.loss:.4f} over 41 targets>"
+
+
+def test_a_run_shows_itself_by_its_folder(chinese_preset, tmp_path, monkeypatch):
+    (tmp_path / "tang").mkdir()
+    (tmp_path / "tang/config.yaml").write_text("")
+    shutil.copytree(chinese_preset, tmp_path / "tang/preset")
+    monkeypatch.chdir(tmp_path / "tang")
+    for model in (Path("."), Path("preset"), tmp_path / "tang"):
+        assert repr(kgpt2.load(model)).startswith("<LanguageModel 'tang': ")
+
+
+def test_callbacks_that_are_none_are_refused_before_anything_is_read(tmp_path):
+    class Own:
+        pass
+
+    wrong = ((Own, "no list, write"), ([Own], r"is a class, write \[Own\(\)\]"), ([Own()], "is no keras"))
+    for callbacks, message in wrong:
+        with pytest.raises(kgpt2.RequestError, match=f"callbacks: .*{message}"):
+            kgpt2.fit("none.yaml", tmp_path, callbacks=callbacks)
 
 
 def test_evaluate_measures_what_the_command_measures():

@@ -67,6 +67,15 @@ KERASHUB_PRESETS = {
 }
 
 
+# The same weights in the repositories of Hugging Face.
+_ON_HUGGING_FACE = {
+    "gpt2_base_en": "gpt2",
+    "gpt2_medium_en": "gpt2-medium",
+    "gpt2_large_en": "gpt2-large",
+    "gpt2_extra_large_en": "gpt2-xl",
+}
+
+
 def kaggle_cache() -> Path:
     """kagglehub's cache folder (`KAGGLEHUB_CACHE`)."""
     return Path(os.environ.get("KAGGLEHUB_CACHE") or home(".cache", "KAGGLEHUB_CACHE") / "kagglehub")
@@ -82,7 +91,7 @@ def _download(preset: KerasHubPreset) -> Path:
 
 
 def _not_here(preset: KerasHubPreset, why: str) -> str:
-    return (
-        f"{preset.name}: not in the local cache {kaggle_cache()}, and {why}\n"
-        f"go online once, or copy the preset's files to {preset.cache_folder} and give that folder as the model"
-    )
+    hint = f"go online once, or copy {preset.cache_folder.parent} from a machine that has it: the name is then enough"
+    if other := _ON_HUGGING_FACE.get(preset.name):
+        hint += f"; or take hf://openai-community/{other}, which has a cache of its own and mirrors (HF_ENDPOINT)"
+    return f"{preset.name}: not in the local cache {kaggle_cache()}, and {why}\n{hint}"

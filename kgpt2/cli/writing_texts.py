@@ -51,6 +51,8 @@ def say_unused(settings: Settings, context: click.Context) -> None:
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name in settings.unused:
             say(f"note: {parameter.opts[0]} changes nothing with --sampler {settings.sampler}")
+    if settings.sampler == "greedy" and settings.num_return > 1:
+        say(f"note: --sampler greedy draws nothing, so -n {settings.num_return} gives the same text again")
 
 
 def with_form(

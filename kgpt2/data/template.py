@@ -118,7 +118,7 @@ def default_template(columns: Iterable[str], where: str, choices: Sequence[str] 
         return columns[0]
     raise RequestError(
         f"{where}: no column called {' or '.join(choices)}; there is {listed(columns)}\n"
-        "say which one holds the text: -o data.text=COLUMN (--text COLUMN)"
+        "say which one holds the text: --text COLUMN (of kgpt2 fit: -o data.text=COLUMN)"
     )
 
 

@@ -34,7 +34,7 @@ DTYPES = ("float32", "bfloat16", "int8", "int4", "auto")
 _ACCELERATORS = ("/dev/nvidia0", "/dev/accel0", "/dev/kfd")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Score:
     """How probable a text is to the model.
 
@@ -52,6 +52,9 @@ class Score:
     def loss(self) -> float:
         """The mean over its targets, in nats."""
         return -sum(self.logprobs) / len(self.logprobs)
+
+    def __repr__(self) -> str:
+        return f"<Score {quoted(self.text, 20)}: loss {self.loss:.4f} over {len(self.logprobs)} targets>"
 
 
 class LanguageModel:
@@ -76,9 +79,10 @@ class LanguageModel:
         )
 
     def __repr__(self) -> str:
-        shape = self.checkpoint.shape
+        shape, folder = self.checkpoint.shape, self.checkpoint.folder.absolute()
+        name = folder.parent.name if folder.name == "preset" else folder.name  # of a run
         return (
-            f"<LanguageModel {self.checkpoint.folder.name!r}: {shape.num_layers} layers of width {shape.hidden_dim}, "
+            f"<LanguageModel {name!r}: {shape.num_layers} layers of width {shape.hidden_dim}, "
             f"{shape.vocabulary_size:,} tokens, context {self.runtime.context}>"
         )
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from kgpt2.config.recipes import config_of, load_config
 from kgpt2.config.sections import Config
-from kgpt2.errors import RequestError
+from kgpt2.errors import RequestError, quoted
 from kgpt2.extras import TRAINING_BACKENDS, require_backend
 from kgpt2.progress import reading
 from kgpt2.training.folder import claimed_run, finished_summary, stoppable
@@ -59,7 +59,8 @@ def fit(
         resume: go on with the run in the folder from its last checkpoint.
 
     Raises:
-        RequestError: the configuration, the model or the data will not do, or another run lies in the folder.
+        RequestError: the configuration, the model, the data or the callbacks will not do, or another run lies in the
+            folder.
         WorkError: the loss is not finite any more, or memory is not enough.
         Interrupted: the user stopped the run; the message says how to go on.
 
@@ -72,6 +73,7 @@ def fit(
         ```
     """
     require_backend(TRAINING_BACKENDS)  # before the data is read, which may take minutes
+    _require_callbacks(callbacks)
     resolved, folder = _resolved(config), _folder(config, out)
     console = Console(stderr=True)
     summary = finished_summary(folder, resolved) if resume else None
@@ -99,6 +101,17 @@ def planned(config: Config, console: Console) -> Plan:
     for note in [*plan.notes, length]:
         tell(note)
     return plan
+
+
+def _require_callbacks(callbacks: object) -> None:
+    """Sees to it that callbacks are a list of objects, and neither one of them nor a class; Keras is not there yet."""
+    if not isinstance(callbacks, Sequence):
+        raise RequestError(f"callbacks: {quoted(callbacks)} is no list, write [MyCallback()]")
+    for one in callbacks:
+        if isinstance(one, type):
+            raise RequestError(f"callbacks: {quoted(one)} is a class, write [{one.__name__}()]")
+        if not hasattr(one, "set_model"):
+            raise RequestError(f"callbacks: {quoted(one)} is no keras.callbacks.Callback")
 
 
 def _resolved(config: Config | Mapping[str, Any] | str | PathLike[str]) -> Config:

@@ -1,6 +1,8 @@
 """The run folder."""
 
 import contextlib
+import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from kgpt2 import interrupts
 from kgpt2.config.recipes import load_config
 from kgpt2.config.sections import Config
 from kgpt2.data.hub_datasets import is_the_same
-from kgpt2.errors import Interrupted, RequestError, quoted
+from kgpt2.errors import Interrupted, RequestError, escaped
 from kgpt2.files import read_object
 from kgpt2.outputs import claimed_folder, require_folder
 from kgpt2.writing import sweep
@@ -35,7 +37,7 @@ def run_folder(folder: Path, resume: bool = False) -> Path:
     require_folder(folder, f"--out {folder}", replaced=False)
     if not resume and any((folder / name).exists() for name in TRACES):
         raise RequestError(
-            f"--out {folder}: a run lies there already\n--resume goes on with it; or choose another folder"
+            f"--out {folder}: a run lies there already\n{_way_on(folder)} goes on with it; or choose another folder"
         )
     return folder
 
@@ -85,7 +87,7 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
     free = {*FREE, "train.decay"} if then.train.schedule == now.train.schedule == "wsd" else set(FREE)
     free |= {f"train.{name}" for name in LENGTHS if _grows(old["train"][name], new["train"][name])}
     changed = [
-        f"{section}.{name} ({quoted(old[section][name])} then, {quoted(value)} now)"
+        f"{section}.{name} ({_in_yaml(old[section][name])} then, {_in_yaml(value)} now)"
         for section, values in new.items()
         for name, value in values.items()
         if not _is_the_same(old[section][name], value) and not {section, f"{section}.{name}"} & free
@@ -95,6 +97,11 @@ def require_the_same(where: Path, then: Config, now: Config) -> None:
             f"{where}: --resume with other settings would be another run: {', '.join(changed[:3])}\n"
             f"take the old settings (config.yaml of the run has them), or start a run in another folder"
         )
+
+
+def _in_yaml(value: object) -> str:
+    """A value as a configuration has it (JSON is YAML)."""
+    return escaped(json.dumps(value, ensure_ascii=False))
 
 
 def _is_the_same(then: object, now: object) -> bool:
@@ -132,10 +139,18 @@ def interrupted(folder: Path, step: int = 0, kept: str = "") -> Interrupted:
     model = f"; {kept} is in {folder / 'preset'}" if kept else ""
     when = f"interrupted after step {step:,}{model}" if step else "interrupted before the first step"
     if any((folder / "checkpoints").glob("step-*")):
-        return Interrupted(f"{when}\n--resume goes on from the last checkpoint in {folder}")
+        return Interrupted(f"{when}\n{_way_on(folder)} goes on from the last checkpoint")
     if step:
         return Interrupted(f"{when}\nthere is no checkpoint yet to go on from")
-    return Interrupted(f"interrupted before the first step, with nothing learned\n--resume begins anew in {folder}")
+    return Interrupted(f"{when}, with nothing learned\n{_way_on(folder)} begins anew")
+
+
+def _way_on(folder: Path) -> str:
+    """The command that goes on with the run in a folder, ready to be copied."""
+    config = folder / "config.yaml"
+    if not config.exists():  # stopped before it was written
+        return "the same command with --resume"
+    return f"`kgpt2 fit {shlex.quote(str(config))} --out {shlex.quote(str(folder))} --resume`"
 
 
 @contextlib.contextmanager

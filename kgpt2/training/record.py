@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from kgpt2.training.target import LOSS, Logs, likelihood_report
 from kgpt2.training.token_meter import TokenMeter
@@ -43,7 +44,7 @@ class Recorded(keras.callbacks.Callback):
         row = {
             "step": self._meter.step,
             "epoch": round(self._meter.batches / self._per_epoch, 4),
-            "learning_rate": float(self.model.optimizer.learning_rate),
+            "learning_rate": shortest(float(self.model.optimizer.learning_rate)),
             **self.train,
         }
         validation = likelihood_report(logs, "val_") if f"val_{LOSS}" in logs else None
@@ -83,3 +84,13 @@ class Recorded(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self._path, text.getvalue())
+
+
+def shortest(value: float) -> float:
+    """The number of the fewest digits that float32 takes for this one, as backends keep a learning rate.
+
+    Example:
+        >>> shortest(0.002850000048056245)
+        0.00285
+    """
+    return float(str(np.float32(value)))

@@ -1,5 +1,7 @@
 """What a run shows on the terminal."""
 
+import threading
+
 import keras
 from rich.cells import cell_len
 from rich.console import Console
@@ -8,14 +10,19 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemaining
 from kgpt2.language import told
 from kgpt2.progress import flexible_bar, shows_bars
 from kgpt2.training.target import ACCURACY, LOSS, Logs, likelihood_report
+from kgpt2.training.telling import teller
 from kgpt2.training.token_meter import TokenMeter
 
 # Cells of a terminal that has room for everything.
 _WIDE = 100
+# Seconds after which a log says why nothing seems to happen.
+_PATIENCE = 3.0
+_STEP = "compiling the first step, which may take a minute"
+_VALIDATION = "compiling the first validation, which may take a minute"
 
 
 class Shown(keras.callbacks.Callback):
-    """The progress bar, and a line for each validation.
+    """The progress bar, and a line for each validation; without a bar, also what is compiled and takes a while.
 
     Args:
         meter: counts the batches.
@@ -41,6 +48,8 @@ class Shown(keras.callbacks.Callback):
             disable=not shows_bars(console),
         )
         self._task = self._progress.add_task("", total=batches, step=0, loss="-", accuracy="-", rate="-")
+        self._unsaid = set() if shows_bars(console) else {_STEP, _VALIDATION}
+        self._waiting: threading.Timer | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._progress.update(self._task, completed=self._meter.batches)
@@ -49,8 +58,32 @@ class Shown(keras.callbacks.Callback):
     def close(self) -> None:
         """Takes the bar off the terminal, also when training ended with an error."""
         self._progress.stop()
+        self._has_come()
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._say_if_slow(_STEP)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._say_if_slow(_VALIDATION)
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._has_come()
+
+    def _say_if_slow(self, message: str) -> None:
+        """Says once what is being done, unless it is done soon."""
+        if message in self._unsaid:
+            self._unsaid.remove(message)
+            self._waiting = threading.Timer(_PATIENCE, teller(self._console), [message])
+            self._waiting.daemon = True
+            self._waiting.start()
+
+    def _has_come(self) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+            self._waiting = None
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self._has_come()
         self._progress.update(
             self._task,
             advance=1,

@@ -53,7 +53,7 @@ def test_without_network_and_cache_it_fails_at_once_and_says_what_to_do(tmp_path
     monkeypatch.setattr(online.urllib.request, "getproxies", dict)
     monkeypatch.setattr(online.socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
     began = time.perf_counter()
-    with pytest.raises(WorkError, match="copy the preset's files to") as error:
+    with pytest.raises(WorkError, match=r"copy .* from a machine that has it") as error:
         read_model("gpt2_base_en")
     assert time.perf_counter() - began < 1
     assert str(tmp_path) in str(error.value)
@@ -71,6 +71,19 @@ def test_a_failed_download_is_one_line_of_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(kagglehub, "model_download", fail)
     with pytest.raises(WorkError, match=r"the download failed \(reset by peer\)"):
         read_model("gpt2_base_en")
+
+
+def test_a_cache_that_was_copied_is_one(tmp_path, monkeypatch):
+    """As the message says that comes without a network: the model's folder, kagglehub's marks in it."""
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "here"))
+    monkeypatch.setattr(online, "reachable", lambda host, port=443: False)
+    monkeypatch.setattr(online.urllib.request, "getproxies", dict)
+    with pytest.raises(WorkError, match=r"or take hf://openai-community/gpt2,") as caught:
+        read_model("gpt2_base_en")
+    copied = str(caught.value).partition("copy ")[2].partition(" from a machine")[0]
+    there = fill_kaggle_cache(tmp_path / "there").parent
+    shutil.copytree(there, copied)
+    assert KERASHUB_PRESETS["gpt2_base_en"].is_cached()
 
 
 def test_hugging_face_cache(tmp_path, monkeypatch, chinese_preset):

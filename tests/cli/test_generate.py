@@ -92,6 +92,12 @@ def test_an_option_that_the_sampler_does_not_look_at_is_said(kgpt2, chinese_pres
     assert [line.split()[1] for line in done.err.splitlines() if "changes nothing" in line] == idle
 
 
+@pytest.mark.parametrize(("sampler", "said"), [("greedy", True), ("top_k", False)])
+def test_texts_that_are_the_same_are_said_to_be(kgpt2, chinese_preset, sampler, said):
+    done = kgpt2("generate", "春", "--model", chinese_preset, "--sampler", sampler, "-n", 2, "--max-new-tokens", 2)
+    assert ("note: --sampler greedy draws nothing, so -n 2 gives the same text again" in done.err) is said
+
+
 def test_lengths(kgpt2, chinese_preset):
     arguments = ["generate", "春眠", "--model", chinese_preset, "--json", "--sampler", "random", "--seed", "1"]
     assert len(objects(kgpt2(*arguments, "--max-length", "6"))[0]["token_ids"]) <= 6

@@ -23,7 +23,10 @@ def test_an_interrupt_while_the_step_is_traced(recipe, number, monkeypatch):  # 
         return original(self, *arguments, **others)
 
     monkeypatch.setattr(TargetModel, "compute_loss", compute_loss)
-    with pytest.raises(Interrupted, match=r"interrupted after step 1; .*preset\n--resume goes on from the last"):
+    with pytest.raises(
+        Interrupted,
+        match=r"interrupted after step 1; .*preset\n`kgpt2 fit .*/config.yaml --out .*stopped --resume` goes on",
+    ):
         recipe("stopped")
     read_model(str(recipe.folder / "stopped"))
     recipe("stopped", resume=True)

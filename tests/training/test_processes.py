@@ -81,7 +81,7 @@ def test_an_interrupt_of_one_stops_both_after_the_same_step(two, number, whom):
         status, said, _ = two.end(process)
         assert status == 1, said
         assert "kgpt2: interrupted after step " in said
-        assert "--resume goes on from the last checkpoint" in said
+        assert "--resume` goes on from the last checkpoint" in said
         steps.append(two.steps(run)[-1])
         assert f"after step {steps[-1]:,};" in said
     assert steps[0] == steps[1]

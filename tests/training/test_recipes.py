@@ -16,6 +16,7 @@ SHORT += ["model.sequence_length=24", "data.limit=24", "data.batching=pad"]
 SAMPLES = {
     "chinese_poetry": "samples/tang",
     "couplets/verse": "samples/couplets",
+    "english.txt": "samples/tifu",
     "reddit_tifu": "samples/tifu",
     "verse": "samples/tang",
 }
@@ -27,7 +28,7 @@ def shortened(request):
 
     def overrides(path):
         model, data = load_config(path).model, load_config(path).data
-        english = (model.preset or "").startswith("gpt2_")
+        english = (model.preset or "").startswith("gpt2_") or data.source == "english.txt"
         changed = [*SHORT]
         if model.preset and model.preset not in MODELS:
             changed.append(f"model.preset={request.getfixturevalue('english_preset' if english else 'chinese_preset')}")

@@ -1,6 +1,7 @@
 """A run that was killed and resumed against one that was left alone."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -189,8 +190,11 @@ def test_a_complete_run_goes_on_only_if_it_is_given_more(recipe):
 
 def test_an_interrupt_says_how_to_go_on(recipe, monkeypatch):
     monkeypatch.setattr(TokenMeter, "on_train_batch_begin", interrupted)
-    with pytest.raises(WorkError, match="before the first step"):
+    with pytest.raises(WorkError, match="before the first step") as caught:
         recipe("unborn")
+    command = str(caught.value).partition("`")[2].partition("`")[0]
+    unborn = str(recipe.folder / "unborn")
+    assert shlex.split(command) == ["kgpt2", "fit", f"{unborn}/config.yaml", "--out", unborn, "--resume"]
     monkeypatch.undo()
     assert not (recipe.folder / "unborn/preset").exists()
     monkeypatch.setattr(Saved, "_if_due", interrupted)
@@ -252,3 +256,13 @@ def test_other_settings_are_repeated_in_bearable_length(tmp_path):
     with pytest.raises(RequestError, match=r"data\.source") as caught:
         require_the_same(tmp_path, then, now)
     assert len(str(caught.value)) < 1000
+
+
+def test_other_settings_are_written_as_yaml_has_them(tmp_path):
+    model = {"from_scratch": {"layers": 1, "heads": 2, "width": 16}}
+    then = Config.model_validate({"model": model, "data": {"texts": ["春"]}, "train": {"jit_compile": True}})
+    now = Config.model_validate({"model": model, "data": {"source": "poetry"}})
+    with pytest.raises(RequestError) as caught:
+        require_the_same(tmp_path, then, now)
+    changed = 'data.source (null then, "poetry" now), data.texts (["春"] then, null now), '
+    assert changed + "train.jit_compile (true then, null now)" in str(caught.value)

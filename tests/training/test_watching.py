@@ -108,3 +108,25 @@ def test_the_backend_of_a_notebook_does_not_matter(process, tmp_path, backend):
 def test_matplotlib_is_imported_when_a_picture_is_drawn(process):
     result = process("-c", "import sys, kgpt2.training.curves, kgpt2.bench.plots; print('matplotlib' in sys.modules)")
     assert result.out == "False\n", result.err
+
+
+@pytest.mark.parametrize(("patience", "terminal"), [(0.0, False), (60.0, False), (0.0, True)])
+def test_a_log_says_what_is_compiled_where_that_takes_a_while(run, monkeypatch, capsys, patience, terminal):
+    monkeypatch.setattr("kgpt2.training.terminal._PATIENCE", patience)
+    run("train.epochs=3", console=Console(stderr=True, width=200, force_terminal=terminal))
+    lines = capsys.readouterr().err.splitlines()
+    said = [line for line in lines if line.startswith("compiling the first ")]
+    wanted = [f"compiling the first {what}, which may take a minute" for what in ("step", "validation")]
+    assert said == (wanted if patience == 0 and not terminal else [])
+
+
+def test_where_no_rate_was_measured_none_is_shown(run, capsys):
+    run("train.steps=1", "train.epochs=null", console=Console(stderr=True, width=200))
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step 1 |")]
+    assert "tokens/s" not in line
+
+
+def test_the_learning_rate_is_written_as_it_was_given(run):
+    _, _, folder = run("train.steps=1", "train.epochs=null", "train.schedule=constant", "train.warmup=0")
+    (row,) = csv.DictReader((folder / "metrics.csv").open())
+    assert row["learning_rate"] == "0.01"
