@@ -41,19 +41,19 @@ _UNUSED = {
 CHINESE: dict[str, dict[str, str]] = {
     "tones": {"严": "strict", "嚴": "strict", "唐": "tang", "宽": "loose", "寬": "loose", "不拘": "off"},
     "rhyme": {
-        "平水": "pingshui",
         "平水韵": "pingshui",
         "平水韻": "pingshui",
-        "词林": "cilin",
         "词林正韵": "cilin",
         "詞林正韻": "cilin",
-        "新韵": "modern",
-        "新韻": "modern",
         "中华新韵": "modern",
         "中華新韻": "modern",
         "中华通韵": "tongyun",
         "通韵": "tongyun",
         "中華通韻": "tongyun",
+        "平水": "pingshui",
+        "词林": "cilin",
+        "新韵": "modern",
+        "新韻": "modern",
         "不拘": "off",
     },
     "script": {

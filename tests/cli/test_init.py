@@ -66,7 +66,7 @@ def test_an_existing_file_stays_unless_forced(kgpt2, empty):
 def test_names_that_will_not_do(kgpt2, empty):
     unknown = kgpt2("init", "couplet")
     assert unknown.status == 2
-    assert "'couplet': no such recipe; did you mean couplets?\nthere are couplets, freeze" in unknown.err
+    assert "'couplet': no such recipe; did you mean couplets?\nthere are couplets, english, freeze" in unknown.err
     assert kgpt2("init", "smallest", SCHEMA).status == 2
     assert kgpt2("init", "../configs/smallest").status == 2
     assert not any(empty.iterdir())

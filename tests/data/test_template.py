@@ -56,4 +56,4 @@ def test_the_column_taken_when_none_is_named():
         default_template(["a", "b"], "posts.csv")
     first, second = str(error.value).splitlines()
     assert first == "posts.csv: no column called text or text1 or documents; there is 'a', 'b'"
-    assert second.endswith("-o data.text=COLUMN (--text COLUMN)")
+    assert second.endswith("--text COLUMN (of kgpt2 fit: -o data.text=COLUMN)")
